@@ -1,0 +1,1 @@
+"""Corpora: reading, making and sharing bags of words."""

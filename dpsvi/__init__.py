@@ -1,0 +1,26 @@
+"""Scalable inference by lock-free threads and asynchronous workers."""
+
+from __future__ import annotations
+
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dpsvi.models.lda import DPSVILatentDirichletAllocation
+
+__all__ = ["DPSVILatentDirichletAllocation", "__version__"]
+
+__version__ = _version("dpsvi")
+
+
+def __getattr__(name: str) -> Any:
+    # Lazy: numba and scikit-learn are loaded when the estimator is first named.
+    if name == "DPSVILatentDirichletAllocation":
+        from dpsvi.models.lda import DPSVILatentDirichletAllocation
+
+        return DPSVILatentDirichletAllocation
+    raise AttributeError(f"module 'dpsvi' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), "DPSVILatentDirichletAllocation"])
