@@ -1,0 +1,91 @@
+"""Where master and workers live.
+
+==============  ================================================================
+"local"         this process: lock-free threads, and workers as further threads
+"simulated"     this thread: asynchrony replayed exactly, for tests
+==============  ================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, Protocol, cast, runtime_checkable
+
+import numpy as np
+
+from dpsvi.engine.master import Master
+from dpsvi.engine.progress import Recorder
+
+__all__ = ["BACKENDS", "Backend", "resolve"]
+
+#: Name of a backend -> module and class; imported when first asked for.
+BACKENDS = {
+    "local": ("dpsvi.engine.backends.local", "Local"),
+    "simulated": ("dpsvi.engine.backends.simulated", "Simulated"),
+}
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """What carries out a run."""
+
+    def clock(self) -> float:
+        """Return seconds from any origin, for the history and ``max_time``."""
+
+    def run(
+        self,
+        master: Master,
+        shards: Sequence[Any],
+        seeds: Sequence[np.random.SeedSequence],
+        recorder: Recorder,
+    ) -> Master:
+        """Work until the run is over.
+
+        Parameters
+        ----------
+        master : Master
+            New, with its problem and plan.
+        shards : sequence
+            The data, one item per worker.
+        seeds : sequence of numpy.random.SeedSequence
+            One per worker.
+        recorder : Recorder
+            Told about each merge, in the calling thread; knows when to end.
+
+        Returns
+        -------
+        Master
+            With the final parameters: the one given, or a copy that has lived
+            elsewhere.
+        """
+
+
+def resolve(backend: str | Backend) -> Backend:
+    """Return the backend of a name, or the backend itself.
+
+    Raises
+    ------
+    ValueError
+        If there is no backend of this name.
+    TypeError
+        If it is neither a name nor a backend.
+
+    Examples
+    --------
+    >>> resolve("local")
+    Local()
+    """
+    if isinstance(backend, str):
+        if backend not in BACKENDS:
+            raise ValueError(
+                f"no backend {backend!r}; choose one of {', '.join(sorted(BACKENDS))}"
+            )
+        module, name = BACKENDS[backend]
+        return cast("Backend", getattr(import_module(module), name)())
+    if isinstance(backend, type) or not isinstance(backend, Backend):
+        raise TypeError(
+            f"backend is {backend!r}; give a name ({', '.join(sorted(BACKENDS))}) "
+            "or an instance with the methods clock and run"
+        )
+    return backend

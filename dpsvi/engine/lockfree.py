@@ -1,0 +1,164 @@
+"""Lock-free threads of one worker: several threads, one set of arrays, no lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from operator import length_hint
+from types import TracebackType
+from typing import Self
+
+from dpsvi.engine.problem import LocalProblem
+
+__all__ = ["Steps", "ThreadTeam"]
+
+# Waiting in slices lets Ctrl-C through on every platform.
+_SLICE = 0.1
+
+
+class Steps(Iterator[int]):
+    """The steps of one round, dealt to whichever thread asks.
+
+    Parameters
+    ----------
+    steps : range
+        The steps of the round.
+
+    Examples
+    --------
+    >>> steps = Steps(range(10, 20))
+    >>> next(steps), next(steps)
+    (10, 11)
+    >>> steps.stop()
+    >>> list(steps), steps.done
+    ([], range(10, 12))
+    """
+
+    def __init__(self, steps: range) -> None:
+        self._steps = steps
+        self._iterator = iter(steps)
+        self._stopped = False
+
+    def __next__(self) -> int:
+        if self._stopped:
+            raise StopIteration
+        # Advancing a range iterator is one operation under the GIL: every step goes
+        # to exactly one thread without a lock of ours.
+        return next(self._iterator)
+
+    def stop(self) -> None:
+        """Deal no further steps; those dealt are still to be done."""
+        self._stopped = True
+
+    @property
+    def done(self) -> range:
+        """The steps that were dealt."""
+        return self._steps[: len(self._steps) - length_hint(self._iterator)]
+
+
+class ThreadTeam:
+    """The threads of one worker, kept alive from round to round.
+
+    Parameters
+    ----------
+    n_threads : int
+        p in the paper. A single thread is the calling one, which saves the hand-over.
+    name : str, default="worker"
+        Prefix of the names of the threads.
+    """
+
+    def __init__(self, n_threads: int, name: str = "worker") -> None:
+        if n_threads < 1:
+            raise ValueError(f"n_threads is {n_threads}; it must be at least 1")
+        self.n_threads = n_threads
+        self._steps = Steps(range(0))
+        self._stopped = False
+        self._pool = None if n_threads == 1 else ThreadPoolExecutor(n_threads, name)
+
+    def run(self, local: LocalProblem, steps: range) -> range:
+        """Do one round on all threads and wait for them (Alg. 2 lines 4-9).
+
+        Parameters
+        ----------
+        local : LocalProblem
+            Loaded with a snapshot.
+        steps : range
+            The steps of the round, shared by the threads.
+
+        Returns
+        -------
+        range
+            The steps done: all of them, unless `stop` was called.
+
+        Raises
+        ------
+        Exception
+            The first one of any thread, after all threads have ended their step.
+        KeyboardInterrupt
+            Likewise, if Ctrl-C comes while waiting.
+        """
+        self._steps = dealt = Steps(steps)
+        # After the assignment, so that a stop() in between is not missed.
+        if self._stopped:
+            dealt.stop()
+        if self._pool is None:
+            local.run(0, dealt)
+        else:
+            self._run_pool(self._pool, local, dealt)
+        return dealt.done
+
+    def stop(self) -> None:
+        """End the round in progress after the current steps, and all later ones.
+
+        May be called from any thread and from a signal handler.
+        """
+        self._stopped = True
+        self._steps.stop()
+
+    def close(self) -> None:
+        """End the threads."""
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _run_pool(
+        self, pool: ThreadPoolExecutor, local: LocalProblem, steps: Steps
+    ) -> None:
+        errors: list[BaseException] = []
+        futures = [
+            pool.submit(_run_thread, local, thread, steps, errors)
+            for thread in range(self.n_threads)
+        ]
+        try:
+            _wait(futures)
+        except BaseException:
+            steps.stop()
+            _wait(futures)
+            raise
+        if errors:
+            raise errors[0]
+
+
+def _run_thread(
+    local: LocalProblem, thread: int, steps: Steps, errors: list[BaseException]
+) -> None:
+    try:
+        local.run(thread, steps)
+    except BaseException as error:
+        errors.append(error)
+        steps.stop()
+
+
+def _wait(futures: list[Future[None]]) -> None:
+    while wait(futures, timeout=_SLICE).not_done:
+        pass

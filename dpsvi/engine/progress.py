@@ -1,0 +1,157 @@
+"""What is seen of a run while it goes on, and who decides that it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from dpsvi.engine.history import History
+from dpsvi.engine.problem import Parameters
+
+__all__ = ["Monitor", "Progress", "Reason", "Recorder", "Report"]
+
+#: Why a run ended.
+Reason: TypeAlias = Literal["completed", "max_time", "stopped", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the master tells about its last merge.
+
+    Attributes
+    ----------
+    version : int
+        Merges done.
+    steps : int
+        Local steps merged so far.
+    amount : float
+        Units of data merged so far.
+    staleness_mean, staleness_max : float
+        Of the pushes of this merge, in versions.
+    statistics : mapping of str to float
+        Of the push that came last.
+    """
+
+    version: int
+    steps: int
+    amount: float
+    staleness_mean: float
+    staleness_max: int
+    statistics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a monitor sees after each merge.
+
+    Attributes
+    ----------
+    time : float
+        Seconds since the start of the run.
+    version : int
+        Merges done.
+    steps : int
+        Local steps merged so far.
+    amount : float
+        Units of data merged so far.
+    staleness : float
+        Mean staleness of the pushes of this merge, in versions.
+    parameters : Parameters
+        The master's live object, to be read only. Nobody writes it until the
+        monitor returns.
+    statistics : mapping of str to float
+        What the problem reported with its last update.
+    """
+
+    time: float
+    version: int
+    steps: int
+    amount: float
+    staleness: float
+    parameters: Parameters
+    statistics: Mapping[str, float]
+    _recorded: dict[str, float] = field(default_factory=dict, repr=False)
+
+    def record(self, **values: float) -> None:
+        """Add columns to the history row of this moment."""
+        self._recorded.update(values)
+
+
+#: Called after each merge; returning True stops the run.
+Monitor: TypeAlias = Callable[[Progress], bool | None]
+
+
+class Recorder:
+    """Fills the history, asks the monitor and remembers why the run is to end.
+
+    Parameters
+    ----------
+    clock : callable
+        Returns seconds from any origin.
+    monitor : callable or None
+        Called with a `Progress` after each merge.
+    max_time : float or None
+        Seconds after which `finished` says so.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        monitor: Monitor | None = None,
+        max_time: float | None = None,
+    ) -> None:
+        self.history = History()
+        self.reason: Reason | None = None
+        self._clock = clock
+        self._monitor = monitor
+        self._max_time = max_time
+        self._start = clock()
+        self._monitor_time = 0.0
+
+    @property
+    def time(self) -> float:
+        """Seconds since the start of the run."""
+        return self._clock() - self._start
+
+    def record(
+        self, report: Report, parameters: Parameters, n_bytes: float = 0
+    ) -> None:
+        """Ask the monitor about one merge and add its row to the history."""
+        now, monitor_time = self.time, self._monitor_time
+        progress = Progress(
+            time=now,
+            version=report.version,
+            steps=report.steps,
+            amount=report.amount,
+            staleness=report.staleness_mean,
+            parameters=parameters,
+            statistics=report.statistics,
+        )
+        if self._monitor is not None:
+            if self._monitor(progress):
+                self.stop("stopped")
+            self._monitor_time += self.time - now
+        row: dict[str, float] = {
+            "time": now,
+            "version": report.version,
+            "steps": report.steps,
+            "amount": report.amount,
+            "staleness_mean": report.staleness_mean,
+            "staleness_max": report.staleness_max,
+            "bytes": n_bytes,
+            "monitor_time": monitor_time,
+        }
+        self.history.append(**{**row, **report.statistics, **progress._recorded})
+
+    def stop(self, reason: Reason) -> None:
+        """Ask for the end of the run; the first reason stands."""
+        # A plain assignment: a signal handler may call this at any moment.
+        if self.reason is None:
+            self.reason = reason
+
+    def finished(self) -> bool:
+        """Say whether no further round is to be started."""
+        if self._max_time is not None and self.time >= self._max_time:
+            self.stop("max_time")
+        return self.reason is not None

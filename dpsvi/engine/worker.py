@@ -1,0 +1,177 @@
+"""A worker (Alg. 2): pull, work on all threads, push, until nothing is left.
+
+The same loop serves every backend; they differ in the `Exchange` that they put
+between worker and master.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+from uuid import uuid4
+
+from dpsvi.engine.master import Master
+from dpsvi.engine.problem import LocalProblem, Push, Receipt, Snapshot
+from dpsvi.engine.progress import Recorder
+
+__all__ = ["DirectExchange", "Exchange", "Team", "Worker", "finish", "record", "work"]
+
+
+class Team(Protocol):
+    """Whoever carries out a round: threads, or a replay of threads."""
+
+    def run(self, local: LocalProblem, steps: range) -> range:
+        """Do the steps and return those done."""
+
+
+class Worker:
+    """One asynchronous worker.
+
+    Parameters
+    ----------
+    name : int or str
+        Who it is, for the master.
+    local : LocalProblem
+        The problem opened on the worker's shard.
+    team : Team
+        The worker's threads.
+    round_steps : int
+        Steps to ask for with each pull, p * B in the paper.
+    incarnation : str or None, default=None
+        Tells this worker from an earlier one of the same name; None: a new one.
+    """
+
+    def __init__(
+        self,
+        name: int | str,
+        local: LocalProblem,
+        team: Team,
+        round_steps: int,
+        incarnation: str | None = None,
+    ) -> None:
+        self.name = name
+        self.round_steps = round_steps
+        self.incarnation = uuid4().hex if incarnation is None else incarnation
+        self._local = local
+        self._team = team
+        self._snapshot: Snapshot | None = None
+        self._sequence = 0
+
+    def load(self, snapshot: Snapshot) -> bool:
+        """Take a snapshot (Alg. 2 line 3); False if it has no steps to do.
+
+        In one process nobody may merge during this call: it copies the parameters.
+        """
+        if not snapshot.steps:
+            return False
+        self._local.load(snapshot)
+        # The parameters are loaded; holding on to them would keep them alive.
+        self._snapshot = replace(snapshot, parameters=None)
+        return True
+
+    def round(self) -> Push | None:
+        """Work on the loaded snapshot (Alg. 2 lines 4-10).
+
+        Returns
+        -------
+        Push or None
+            None if the team was stopped before the first step.
+
+        Raises
+        ------
+        RuntimeError
+            If no snapshot is loaded.
+        """
+        snapshot, self._snapshot = self._snapshot, None
+        if snapshot is None:
+            raise RuntimeError("a round needs a snapshot: call load first")
+        steps = self._team.run(self._local, snapshot.steps)
+        if not steps:
+            return None
+        update = self._local.update()
+        if snapshot.shared:
+            # It is in the parameters already and must not be merged again.
+            update = replace(update, payload=None)
+        self._sequence += 1
+        return Push(
+            worker=self.name,
+            incarnation=self.incarnation,
+            sequence=self._sequence - 1,
+            update=update,
+            based_on=snapshot.version,
+            steps=steps,
+        )
+
+
+class Exchange(Protocol):
+    """The way between a worker and the master."""
+
+    def pull(self, worker: Worker) -> bool:
+        """Load a snapshot into the worker; False if nothing is left to do."""
+
+    def push(self, push: Push) -> Receipt:
+        """Deliver a push."""
+
+
+def work(worker: Worker, exchange: Exchange, halted: Callable[[], bool]) -> None:
+    """Run a worker until there is nothing left, the master says stop, or `halted`.
+
+    `halted` is asked between rounds.
+    """
+    while not halted() and exchange.pull(worker):
+        push = worker.round()
+        if push is not None and exchange.push(push).status == "stopped":
+            return
+
+
+class DirectExchange:
+    """Between workers and a master that all live in the calling thread.
+
+    Parameters
+    ----------
+    master : Master
+        The master.
+    recorder : Recorder
+        Told about each merge.
+    shared : bool, default=False
+        Let the (only) worker write into the master's parameters.
+    """
+
+    def __init__(
+        self, master: Master, recorder: Recorder, shared: bool = False
+    ) -> None:
+        self._master = master
+        self._recorder = recorder
+        self._shared = shared
+
+    def pull(self, worker: Worker) -> bool:
+        """Load a snapshot into the worker; False if nothing is left to do."""
+        return worker.load(self._master.snapshot(worker.round_steps, self._shared))
+
+    def push(self, push: Push) -> Receipt:
+        """Deliver a push and record the merge it led to, if any."""
+        before = self._master.version
+        receipt = self._master.receive(push)
+        if receipt.version > before:
+            record(self._master, self._recorder)
+        return receipt
+
+
+def record(master: Master, recorder: Recorder) -> None:
+    """Tell the recorder about the last merge."""
+    if master.report is not None:
+        recorder.record(master.report, master.parameters)
+
+
+def finish(master: Master, recorder: Recorder) -> None:
+    """End a run: merge what is pending, and stop the master.
+
+    After a stop by the monitor nothing is merged, so that the parameters stay as
+    the monitor saw them.
+    """
+    reason = recorder.reason or "completed"
+    if reason != "stopped" and master.flush():
+        record(master, recorder)
+    recorder.stop(reason)
+    master.stop(reason)
