@@ -101,8 +101,8 @@ def load(name: str, folder: Path, n_train: int | None = None) -> Split:
     counts = counts[np.random.default_rng(SPLIT_SEED).permutation(counts.shape[0])]
     held = source.n_held_out
     stop = counts.shape[0]
-    if n_train or source.n_train:
-        stop = min(stop, 2 * held + (n_train or source.n_train))
+    if limit := n_train or source.n_train:
+        stop = min(stop, 2 * held + limit)
     return _without_unseen_words(
         counts[2 * held : stop], counts[:held], counts[held : 2 * held]
     )

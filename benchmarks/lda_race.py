@@ -23,7 +23,7 @@ import corpora
 import results
 import tuning
 from peers import SYSTEMS
-from picture import draw
+from report import difference, write_report
 from run_one import Curve, Task
 from scipy import sparse
 
@@ -81,7 +81,7 @@ class Race:
         for settings in tuning.candidates(system):
             curve = self.run(system, settings, 0, "validation", budget_s)
             scores.append((curve.perplexity or [float("inf")])[-1])
-            click.echo(f"  {system} {_difference(settings)} -> {scores[-1]:.0f}")
+            click.echo(f"  {system} {difference(settings)} -> {scores[-1]:.0f}")
         return tuning.candidates(system)[scores.index(min(scores))]
 
 
@@ -135,7 +135,8 @@ def main(
             curves = _race(race, names, kind, seeds, budget, tuning_budget)
             chosen = [float(level) for level in levels.split(",")] if levels else None
             about = _about(split, corpus, kind, race, budget)
-            _report(curves, about, chosen, ours, out / f"lda-race-{corpus}-{kind}")
+            stem = out / f"lda-race-{corpus}-{kind}"
+            click.echo(write_report(curves, about, chosen, ours, stem))
 
 
 def _race(
@@ -164,25 +165,28 @@ def _race(
 
 
 def _run_alone(task_file: Path, limit_s: float) -> str:
-    """Run a task in its own process group; the tail of its errors if it failed."""
-    process = subprocess.Popen(
-        [sys.executable, str(HERE / "run_one.py"), str(task_file)],
-        env={**os.environ, **_QUIET_MATHS},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        _, errors = process.communicate(timeout=limit_s)
-    except subprocess.TimeoutExpired:
-        errors = f"no end after {limit_s:.0f} s"
-    finally:
-        _end_group(process)
-    return "" if process.returncode == 0 else " ".join(errors.split())[-400:]
+    """Run a task in its own process group; the last line of its errors if it failed."""
+    # A file, not a pipe: helpers that a run leaves behind would hold a pipe open.
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            [sys.executable, str(HERE / "run_one.py"), str(task_file)],
+            env={**os.environ, **_QUIET_MATHS},
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            start_new_session=True,
+        )
+        try:
+            if process.wait(timeout=limit_s) == 0:
+                return ""
+        except subprocess.TimeoutExpired:
+            return f"no end after {limit_s:.0f} s"
+        finally:
+            _end_group(process)
+        errors.seek(0)
+        return "".join(errors.read().strip().splitlines()[-1:])[-300:]
 
 
-def _end_group(process: subprocess.Popen[str]) -> None:
+def _end_group(process: subprocess.Popen[bytes]) -> None:
     """End what a run may have left behind: a JVM, worker processes."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
@@ -213,52 +217,6 @@ def _about(
         "python": platform.python_version(),
         "date": time.strftime("%Y-%m-%d"),
     }
-
-
-def _report(
-    curves: list[Curve],
-    about: dict[str, Any],
-    levels: list[float] | None,
-    ours: str,
-    stem: Path,
-) -> None:
-    """Write curves (.json), tables (.md) and picture (.png), and show the tables."""
-    levels = levels or results.automatic_levels(curves)
-    written = {"about": about, "curves": [asdict(curve) for curve in curves]}
-    stem.with_suffix(".json").write_text(json.dumps(written, indent=1))
-    title = (
-        f"{about['corpus']}, {about['n_topics']} topics, {about['threads']} threads, "
-        f"{about['settings']} settings"
-    )
-    text = "\n".join(
-        [
-            f"# {title}\n",
-            *(f"* {name}: {value}" for name, value in about.items()),
-            "\n## Training seconds to reach a held-out perplexity\n",
-            results.levels_table(curves, levels),
-            f"\n## Seconds of others over those of {ours}\n",
-            results.ratio_table(curves, levels, ours),
-            "\n## Settings\n",
-            *(
-                f"* {name} {version}: {_difference(settings) or 'as shared'}"
-                for name, version, settings in _settings_used(curves)
-            ),
-            *(["\n## Failed runs\n"] if results.failures(curves) else []),
-            *(f"* {line}" for line in results.failures(curves)),
-        ]
-    )
-    stem.with_suffix(".md").write_text(text + "\n")
-    draw(curves, title, stem.with_suffix(".png"))
-    click.echo(text)
-
-
-def _settings_used(curves: list[Curve]) -> list[tuple[str, str, dict[str, Any]]]:
-    return [(c.system, c.version, c.settings) for c in curves if c.seed == 0]
-
-
-def _difference(settings: dict[str, Any]) -> dict[str, Any]:
-    """What differs from the shared settings."""
-    return {k: v for k, v in settings.items() if tuning.SHARED.get(k) != v}
 
 
 def _names(given: str, known: list[str]) -> list[str]:

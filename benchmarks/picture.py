@@ -35,6 +35,7 @@ def draw(curves: list[Curve], title: str, path: Path) -> None:
     axes.set(xscale="log", yscale="log", title=title)
     axes.set_xlabel("training seconds (start-up and snapshots left out)")
     axes.set_ylabel("held-out perplexity (lower is better)")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_major_formatter("{x:.0f}")
     axes.yaxis.set_minor_formatter("{x:.0f}")
     axes.grid(True, which="both", color="#e4e4e4", linewidth=0.6)

@@ -54,7 +54,8 @@ def automatic_levels(curves: Iterable[Curve], number: int = 8) -> list[float]:
         return []
     high, low = 1.01 * max(bests), 1.005 * min(bests)
     steps = range(number)
-    return [float(round(high * (low / high) ** (i / (number - 1)))) for i in steps]
+    levels = [float(round(high * (low / high) ** (i / (number - 1)))) for i in steps]
+    return list(dict.fromkeys(levels))
 
 
 def levels_table(curves: list[Curve], levels: list[float]) -> str:

@@ -98,6 +98,8 @@ def perform(task: Task) -> Curve:
         task.seed,
         lambda seconds, topics: kept.append((seconds, topics.astype(np.float32))),
     )
+    # Runs from scratch need not come in the order of their times.
+    kept.sort(key=lambda snapshot: snapshot[0])
     return Curve(
         task.system,
         task.settings,

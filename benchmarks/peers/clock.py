@@ -114,11 +114,8 @@ def restart_longer(budget_s: float, first: int, run: Callable[[int], float]) -> 
     10
     """
     steps = first
-    while 2 * (seconds := run(steps)) <= budget_s:
-        steps *= 2
-    last = int(steps * budget_s / seconds)
-    if last > 1.1 * steps:
-        run(last)
+    while (growth := min(2.0, budget_s / run(steps))) >= 1.1:
+        steps = max(steps + 1, int(steps * growth))
 
 
 def normalised(weights: npt.ArrayLike) -> Topics:

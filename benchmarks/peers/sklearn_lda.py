@@ -25,6 +25,9 @@ def fit(
     from sklearn.decomposition import LatentDirichletAllocation
 
     size = settings["batch_size"]
+    jobs = settings.get("n_jobs", threads)
+    # Starts the processes, which stay, and lets them import: start-up, not training.
+    LatentDirichletAllocation(2, n_jobs=jobs).partial_fit(train[: 2 * jobs])
     model = LatentDirichletAllocation(
         n_topics,
         doc_topic_prior=alpha,
@@ -37,7 +40,7 @@ def fit(
         total_samples=train.shape[0],
         mean_change_tol=settings["tolerance"],
         max_doc_update_iter=settings["max_inner"],
-        n_jobs=settings.get("n_jobs", threads),
+        n_jobs=jobs,
         random_state=seed,
     )
     clock.start()

@@ -70,17 +70,17 @@ _A, _B, _C = _F(1.0 / 24.0), _F(-0.00625035), _F(0.00215408)
 
 
 @register_jitable
-def _exp_psi32(x: Any) -> Any:
+def _exp_psi32(x: Any, shift: Any) -> Any:
     # psi(x) = psi(x + 2) - 1/x - 1/(x + 1), and exp(psi(z + 1/2)) is z + 1/(24 z) + ...
     z = x + _F(1.5)
     inverse = _ONE / z
     square = inverse * inverse
     shifted = z + inverse * (_A + square * (_B + square * _C))
-    return shifted * _exp32(-(x + x + _ONE) / (x * (x + _ONE)))
+    return shifted * _exp32(shift - (x + x + _ONE) / (x * (x + _ONE)))
 
 
 @register_jitable
-def _exp_psi64(x: Any) -> Any:
+def _exp_psi64(x: Any, shift: Any) -> Any:
     # Shift by eight: 1/(x + i) + 1/(x + 7 - i) = (2 x + 7) / (x (x + 7) + i (7 - i)).
     y = x * (x + 7.0)
     falls = (2.0 * x + 7.0) * (
@@ -90,7 +90,7 @@ def _exp_psi64(x: Any) -> Any:
     s = 1.0 / (z * z)
     tail = 1.0 / 240.0 - s * (1.0 / 132.0 - s * (691.0 / 32760.0 - s / 12.0))
     series = s * (1.0 / 12.0 - s * (1.0 / 120.0 - s * (1.0 / 252.0 - s * tail)))
-    return z * _exp64(-0.5 / z - series - falls)
+    return z * _exp64(shift - falls - series - 0.5 / z)
 
 
 def exp(x: Any) -> Any:
@@ -98,9 +98,12 @@ def exp(x: Any) -> Any:
     return np.exp(x)
 
 
-def exp_psi(x: Any) -> Any:
-    """Equivalent to ``np.exp(scipy.special.psi(x))`` for ``x > 0`` inside a kernel."""
-    return _exp_psi64(x)
+def exp_psi(x: Any, shift: Any) -> Any:
+    """Equivalent to ``np.exp(scipy.special.psi(x) + shift)``, for scalars ``x > 0``.
+
+    Both of one float type. The shift keeps the result of a tiny x in range.
+    """
+    return _exp_psi64(x, shift)
 
 
 @overload(exp, inline="never")
@@ -109,7 +112,7 @@ def _overload_exp(x: Any) -> Any:
 
 
 @overload(exp_psi, inline="never")
-def _overload_exp_psi(x: Any) -> Any:
+def _overload_exp_psi(x: Any, shift: Any) -> Any:
     return _exp_psi32 if x == types.float32 else _exp_psi64
 
 
@@ -123,5 +126,6 @@ def exp_each(x: Any, out: Any) -> None:
 @njit(nogil=True, cache=True, fastmath=FASTMATH, error_model="numpy")
 def exp_psi_each(x: Any, out: Any) -> None:
     """Equivalent to ``out[:] = np.exp(psi(x))``, for 1-d arrays of one float type."""
+    zero = x.dtype.type(0)
     for i in range(x.size):
-        out[i] = exp_psi(x[i])
+        out[i] = exp_psi(x[i], zero)

@@ -1,0 +1,26 @@
+"""The command `dpsvi`."""
+
+from __future__ import annotations
+
+import click
+
+from dpsvi import __version__
+from dpsvi.cli.demo import demo
+
+__all__ = ["main"]
+
+
+# Everything heavy is imported inside the commands: help must come at once.
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="dpsvi")
+def main() -> None:
+    """Topic models by lock-free threads and asynchronous workers.
+
+    Start here:
+
+    \b
+        dpsvi demo
+    """
+
+
+main.add_command(demo)

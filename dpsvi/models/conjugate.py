@@ -1,0 +1,156 @@
+"""Global natural parameters under stochastic natural gradients (paper section 6).
+
+A step of stochastic variational inference (Eq. 52),
+
+    λ  <-  (1 - ρ_t) λ  +  ρ_t (prior + (N / |S|) statistics),
+
+touches every number of λ. Written as ``λ = prior + s(t) U`` with a scale that depends
+on the clock alone, ``s(t + 1) = (1 - ρ_t) s(t)``, it becomes
+
+    U[rows]  +=  ρ_t (N / |S|) statistics[rows] / s(t + 1):
+
+**decay is time, and every update is a pure addition on the rows touched.** Additions
+commute, so threads, workers and the master all do the same operation in any order, a
+step costs nothing for rows it does not touch, and a write lost between two threads is
+an addition lost and nothing worse. λ never falls below the prior.
+
+`Clock` knows s; `NaturalParameters` holds U, in units that are renewed long before
+the growing numbers overflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Clock", "NaturalParameters", "RowUpdate"]
+
+# A rate of one would forget everything and make the scale zero.
+_HIGHEST_RATE = 0.9
+# Units are renewed when the scale has fallen by this much; float32 holds e**88.
+_RENEW_BELOW = -20.0
+# A round must not let the scale fall further than this.
+DEEPEST_ROUND = 40.0
+
+
+class Clock:
+    """The learning rates of all local steps and the scale that they make.
+
+    Parameters
+    ----------
+    rates : ndarray of shape (n_steps,)
+        ρ_t of the local steps t = 0, 1, ...; rates above 0.9 are cut to 0.9.
+
+    Attributes
+    ----------
+    rates : ndarray of shape (n_steps,)
+        As given, cut.
+    log_scale : ndarray of shape (n_steps + 1,)
+        log s(t); s(0) = 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> clock = Clock(np.array([0.5, 0.5]))
+    >>> np.exp(clock.log_scale).tolist()
+    [1.0, 0.5, 0.25]
+    """
+
+    def __init__(self, rates: NDArray[np.float64]) -> None:
+        self.rates = np.minimum(np.asarray(rates, dtype=float), _HIGHEST_RATE)
+        self.log_scale = np.concatenate([[0.0], np.cumsum(np.log1p(-self.rates))])
+
+    def steps_within(self, depth: float) -> int:
+        """Return how many steps of the steepest stretch let log s fall by `depth`."""
+        steepest = -np.log1p(-self.rates.max(initial=0.0))
+        return max(1, int(depth / steepest)) if steepest > 0 else self.rates.size
+
+
+@dataclass(frozen=True)
+class RowUpdate:
+    """What a worker pushes: additions to some rows.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n_rows,), int
+        Which rows; a slice stands for all.
+    values : ndarray of shape (n_rows, n_padded)
+        What to add to them, in units of ``exp(log_base)``.
+    totals : ndarray of shape (n_columns,), float64
+        Column sums of the values.
+    log_base : float
+        The unit.
+    """
+
+    rows: NDArray[np.int32] | slice
+    values: NDArray[np.floating]
+    totals: NDArray[np.float64]
+    log_base: float
+
+
+@dataclass
+class NaturalParameters:
+    """λ as ``prior + exp(log_scale(t) - log_base) * weights``.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (n_rows, n_padded)
+        U, at least 0; columns past `n_columns` are padding and stay 0.
+    totals : ndarray of shape (n_threads, n_columns), float64
+        Their column sums are those of the weights: one row per thread that adds.
+    prior : float
+        What λ decays to.
+    log_base : float, default=0.0
+        log s at which a weight counts as itself.
+    """
+
+    weights: NDArray[np.floating]
+    totals: NDArray[np.float64]
+    prior: float
+    log_base: float = 0.0
+
+    def scale(self, log_scale: float) -> float:
+        """Return what a weight counts at a time on the clock."""
+        return float(np.exp(log_scale - self.log_base))
+
+    def renew(
+        self, log_scale: float, multiply: Callable[[NDArray[np.floating], float], None]
+    ) -> None:
+        """Express the weights in new units if the old ones have grown too small.
+
+        Parameters
+        ----------
+        log_scale : float
+            log s now.
+        multiply : callable
+            ``multiply(weights, factor)`` in place.
+        """
+        if log_scale - self.log_base > _RENEW_BELOW:
+            return
+        factor = self.scale(log_scale)
+        multiply(self.weights, factor)
+        self.totals *= factor
+        self.log_base = log_scale
+
+    def add(
+        self,
+        update: RowUpdate,
+        rate: float,
+        multiply: Callable[[NDArray[np.floating], float], None],
+    ) -> None:
+        """Merge a push: one addition (Alg. 3 line 4 in this representation)."""
+        self.renew(update.log_base, multiply)
+        factor = rate * float(np.exp(self.log_base - update.log_base))
+        self.weights[update.rows] += self.weights.dtype.type(factor) * update.values
+        self.totals[0] += factor * update.totals
+
+    def value(self, log_scale: float) -> NDArray[np.floating]:
+        """Return λ without padding, of shape (n_rows, n_columns)."""
+        value = self.weights[:, : self.totals.shape[1]] * self.weights.dtype.type(
+            self.scale(log_scale)
+        )
+        value += self.weights.dtype.type(self.prior)
+        return value

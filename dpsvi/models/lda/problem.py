@@ -1,0 +1,133 @@
+"""LDA as a `Problem` of the engine: DPSVI, Alg. 3 and 4 of the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from dpsvi.engine import LocalProblem
+from dpsvi.models.conjugate import Clock, NaturalParameters, RowUpdate
+from dpsvi.models.lda.kernels.arrays import aligned, padded_size
+from dpsvi.models.lda.kernels.topics import rescale, start_weights, sum_words
+
+__all__ = ["LDAProblem", "multiply"]
+
+
+def multiply(weights: NDArray[np.floating], factor: float) -> None:
+    """Scale the global array in place, without the GIL."""
+    rescale(weights, weights.dtype.type(factor), 0, weights.shape[0])
+
+
+@dataclass(frozen=True)
+class LDAProblem:
+    """Topics of documents, by variational Bayes or zero-order collapsed inference.
+
+    The parameters are a `NaturalParameters` with a row per word: λ, the Dirichlet
+    parameters of the topics.
+
+    Attributes
+    ----------
+    n_words, n_topics : int
+        V and K.
+    n_documents : int
+        N, the number of documents that a mini-batch stands for.
+    topic_word_prior : float
+        Dirichlet prior of the topics, at least what λ is everywhere.
+    doc_topic_prior : ndarray of shape (n_topics,)
+        Dirichlet prior of the documents.
+    clock : Clock
+        Rates of the local steps, over all workers and threads.
+    inference : {"vb", "cvb0"}
+        The local step.
+    learning : {"online", "batch"}
+        Stochastic natural gradient steps, or full coordinate ascent.
+    batch_size : int
+        Documents of a local step, S.
+    tolerance, max_iterations : float, int
+        When variational Bayes stops on a document.
+    dtype : numpy.dtype
+        float32 or float64, of everything but sums.
+    """
+
+    n_words: int
+    n_topics: int
+    n_documents: float
+    topic_word_prior: float
+    doc_topic_prior: NDArray[np.float64]
+    clock: Clock
+    inference: Literal["vb", "cvb0"] = "vb"
+    learning: Literal["online", "batch"] = "online"
+    batch_size: int = 128
+    tolerance: float = 1e-3
+    max_iterations: int = 100
+    dtype: np.dtype[Any] = np.dtype("float32")  # noqa: RUF009 (immutable)
+
+    @property
+    def additive(self) -> bool:
+        """Online updates are pure additions; a batch update replaces λ."""
+        return self.learning == "online"
+
+    @property
+    def n_padded(self) -> int:
+        """Topics of a row with its padding."""
+        return padded_size(self.n_topics, self.dtype)
+
+    @property
+    def prior_mass(self) -> float:
+        """What the prior alone adds to a topic's total."""
+        return self.n_words * self.topic_word_prior
+
+    def empty_parameters(self) -> NaturalParameters:
+        """Return λ = prior."""
+        return NaturalParameters(
+            aligned((self.n_words, self.n_padded), self.dtype),
+            np.zeros((1, self.n_topics)),
+            self.topic_word_prior,
+        )
+
+    def initial_parameters(self, rng: np.random.Generator) -> NaturalParameters:
+        """Return λ = prior + noise of mean 1 (Hoffman et al. 2010)."""
+        parameters = self.empty_parameters()
+        seed = rng.integers(2**63, dtype=np.uint64)
+        start_weights(parameters.weights, self.n_topics, seed)
+        sum_words(parameters.weights, parameters.totals[0])
+        return parameters
+
+    def parameters_from(self, components: NDArray[np.floating]) -> NaturalParameters:
+        """Return λ as given, of shape (n_topics, n_words)."""
+        parameters = self.empty_parameters()
+        weights = parameters.weights[:, : self.n_topics]
+        np.subtract(components.T, self.topic_word_prior, out=weights, casting="unsafe")
+        np.maximum(weights, 0, out=weights)
+        sum_words(parameters.weights, parameters.totals[0])
+        return parameters
+
+    def open_worker(
+        self, shard: sp.csr_array, n_threads: int, seed: np.random.SeedSequence
+    ) -> LocalProblem:
+        """Open the problem on a shard: counts in CSR, in the problem's dtype."""
+        from dpsvi.models.lda.worker import BatchWorker, OnlineWorker
+
+        kind = OnlineWorker if self.learning == "online" else BatchWorker
+        return kind(self, shard, n_threads, seed)
+
+    def merge(
+        self,
+        parameters: NaturalParameters,
+        payloads: Sequence[RowUpdate],
+        rates: Sequence[float],
+    ) -> NaturalParameters:
+        """Alg. 3 line 4: add the pushes to the rows that they touch."""
+        if self.learning == "batch":
+            # The new λ is the sum of the statistics; nothing of the old one stays.
+            multiply(parameters.weights, 0.0)
+            parameters.totals[:] = 0.0
+        for payload, rate in zip(payloads, rates, strict=True):
+            parameters.add(payload, rate, multiply)
+        return parameters
+
