@@ -61,7 +61,7 @@ class TrainingBar:
         self._task = self._progress.add_task("Preparing", total=None, state="")
 
     def __enter__(self) -> Self:
-        if self._progress.console.is_terminal:
+        if self._progress.console.is_interactive:
             self._progress.start()
         return self
 
@@ -71,7 +71,8 @@ class TrainingBar:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._progress.stop()
+        if self._progress.console.is_interactive:
+            self._progress.stop()
 
     def show(self, progress: FitProgress) -> None:
         """Move the bar; a callback for `fit`."""
@@ -115,12 +116,12 @@ def topics_table(summary: Summary) -> Table:
     rich.table.Table
     """
     table = _table()
-    table.add_column("Topic", justify="right", style="bold")
-    table.add_column("Share", justify="right")
-    table.add_column("Most relevant words", no_wrap=True, overflow="ellipsis")
+    table.add_column("Topic", justify="right", style="bold", no_wrap=True)
+    table.add_column("Share", justify="right", no_wrap=True)
+    table.add_column("Most relevant words")
     for topic in summary.topics:
         # Text, not markup: a word may hold square brackets.
-        words = Text(topic.label(_N_WORDS))
+        words = Text(topic.label(_N_WORDS), no_wrap=True, overflow="ellipsis")
         table.add_row(str(topic.number), f"{topic.share:.1%}", words)
     return table
 

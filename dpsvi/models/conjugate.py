@@ -20,7 +20,6 @@ the growing numbers overflow.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,37 +111,32 @@ class NaturalParameters:
     prior: float
     log_base: float = 0.0
 
+    @property
+    def prior_mass(self) -> float:
+        """What the prior alone adds to the sum of a column of λ."""
+        return self.weights.shape[0] * self.prior
+
     def scale(self, log_scale: float) -> float:
         """Return what a weight counts at a time on the clock."""
         return float(np.exp(log_scale - self.log_base))
 
-    def renew(
-        self, log_scale: float, multiply: Callable[[NDArray[np.floating], float], None]
-    ) -> None:
-        """Express the weights in new units if the old ones have grown too small.
+    def sum_again(self, n_threads: int = 1) -> None:
+        """Recompute the totals from the weights, with a row for each thread."""
+        self.totals = np.zeros((n_threads, self.totals.shape[1]))
+        self.totals[0] = self.weights.sum(axis=0, dtype=float)[: self.totals.shape[1]]
 
-        Parameters
-        ----------
-        log_scale : float
-            log s now.
-        multiply : callable
-            ``multiply(weights, factor)`` in place.
-        """
+    def renew(self, log_scale: float) -> None:
+        """Express the weights in new units if the old ones have grown too small."""
         if log_scale - self.log_base > _RENEW_BELOW:
             return
         factor = self.scale(log_scale)
-        multiply(self.weights, factor)
+        self.weights *= self.weights.dtype.type(factor)
         self.totals *= factor
         self.log_base = log_scale
 
-    def add(
-        self,
-        update: RowUpdate,
-        rate: float,
-        multiply: Callable[[NDArray[np.floating], float], None],
-    ) -> None:
+    def add(self, update: RowUpdate, rate: float) -> None:
         """Merge a push: one addition (Alg. 3 line 4 in this representation)."""
-        self.renew(update.log_base, multiply)
+        self.renew(update.log_base)
         factor = rate * float(np.exp(self.log_base - update.log_base))
         self.weights[update.rows] += self.weights.dtype.type(factor) * update.values
         self.totals[0] += factor * update.totals

@@ -143,6 +143,7 @@ def render(summary: Summary, *, title: str = "Topics") -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     return environment.get_template("page.html").render(
         title=title,

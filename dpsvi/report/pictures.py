@@ -10,6 +10,7 @@ from html import escape
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
@@ -20,7 +21,7 @@ from dpsvi.report.topics import Topic
 
 __all__ = ["draw_convergence", "draw_map", "draw_shares"]
 
-#: Topics that get a bar or a name; more cannot be read.
+#: Topics that get a bar; more cannot be read.
 MAX_SHOWN = 24
 
 # Stand-ins for the page's colours: CSS variables take their place in the SVG, so
@@ -47,6 +48,10 @@ _RC: Any = {
 }
 # Beyond this ratio of the highest to the lowest value a linear axis hides the end.
 _LOG_RATIO = 5.0
+
+# Of the map, in points: its width inside the margins, and a letter's width, roughly.
+_MAP_POINTS = 300.0
+_LETTER = 4.1
 
 
 def draw_convergence(curve: Sequence[Measurement]) -> str:
@@ -96,7 +101,7 @@ def _draw_curve(axes: Axes, places: Sequence[float], values: Sequence[float]) ->
     axes.set_xlim(left=0.0)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(lambda value, _: f"{value:,g}")
+        axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
     axes.grid(axis="y", color=LINE, linewidth=0.7)
     axes.set_axisbelow(True)
     _bare(axes, "bottom")
@@ -166,18 +171,11 @@ def draw_map(summary: Summary) -> str:
     with mpl.rc_context(_RC):
         figure = Figure(figsize=(5.0, 5.0), layout="constrained")
         axes = figure.subplots()
+        width = float(np.ptp(summary.centres, axis=0).max() + 2 * summary.radii.max())
         items = zip(summary.topics, summary.centres, summary.radii, strict=True)
-        for place, (topic, centre, radius) in enumerate(items):
-            axes.add_patch(
-                Circle(
-                    (float(centre[0]), float(centre[1])),
-                    float(radius),
-                    facecolor=SOFT,
-                    edgecolor=ACCENT,
-                )
-            )
-            if place < MAX_SHOWN:
-                _name(axes, topic, centre)
+        for topic, (x, y), radius in items:
+            axes.add_patch(Circle((x, y), radius, facecolor=SOFT, edgecolor=ACCENT))
+            _name(axes, topic, (x, y), room=2 * radius / width * _MAP_POINTS)
         axes.set_aspect("equal")
         axes.autoscale_view()
         axes.margins(0.06)
@@ -192,25 +190,28 @@ def draw_map(summary: Summary) -> str:
         )
 
 
-def _name(axes: Axes, topic: Topic, centre: Any) -> None:
+def _name(axes: Axes, topic: Topic, centre: tuple[float, float], room: float) -> None:
+    """Write the number and the first word of a topic where its circle has room."""
+    number, word = str(topic.number), topic.label(1)
+    with_word = room > _LETTER * max(len(word), 5)
+    if room > _LETTER * (len(number) + 1):
+        _write(axes, number, centre, 1 if with_word else 0, weight="bold")
+    if with_word:
+        _write(axes, word, centre, -1, size=7.5)
+
+
+def _write(
+    axes: Axes, text: str, centre: tuple[float, float], lift: int, **style: Any
+) -> None:
     axes.annotate(
-        str(topic.number),
+        text,
         centre,
-        xytext=(0, 1),
+        xytext=(0, lift),
         textcoords="offset points",
         ha="center",
-        va="bottom",
-        weight="bold",
-    )
-    axes.annotate(
-        _clip(topic.label(1), 14),
-        centre,
-        xytext=(0, -1),
-        textcoords="offset points",
-        ha="center",
-        va="top",
-        size=7.5,
+        va={1: "bottom", 0: "center_baseline", -1: "top"}[lift],
         parse_math=False,
+        **style,
     )
 
 

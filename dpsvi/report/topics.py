@@ -158,11 +158,15 @@ def _principal_coordinates(points: Floats) -> Floats:
     heaviest = np.argmax(np.abs(flat), axis=0)
     flat *= np.where(flat[heaviest, range(flat.shape[1])] < 0.0, -1.0, 1.0)
     extent = np.ptp(flat, axis=0).max()
-    return flat / extent if extent > 0.0 else flat
+    # Of equal topics no extent is left but rounding.
+    return flat / extent if extent > 1e-9 else np.zeros((len(points), 2))
 
 
 def _spread(centres: Floats, radii: Floats) -> Floats:
     """Push overlapping circles apart, each pair by half of its overlap."""
+    # Circles with one centre have no direction to part in: give each its own.
+    angles = 2.4 * np.arange(len(radii))
+    centres = centres + 1e-3 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
     reach = 1.08 * (radii[:, None] + radii[None, :])
     np.fill_diagonal(reach, 0.0)
     for _ in range(_ROUNDS_OF_SPREADING):

@@ -77,7 +77,7 @@ def test_pictures_take_all_their_colours_from_the_page(report):
     used = set(re.findall(r"var\((--[a-z]+)\)", report))
     for scheme in re.findall(r":root \{(.*?)\}", report, flags=re.S):
         missing = used - set(re.findall(r"(--[a-z]+):", scheme))
-        assert missing <= {"--length", "--hue"}
+        assert missing <= {"--length", "--hue", "--kind"}
     assert "prefers-color-scheme: dark" in report
 
 

@@ -34,7 +34,7 @@ def test_relevance_is_the_formula_of_the_paper(weight):
 
 def test_a_word_of_all_topics_ranks_below_a_word_of_its_own():
     topics = np.array([[0.5, 0.4, 0.1], [0.5, 0.1, 0.4]])
-    first, second = describe(topics, np.array([0.3, 0.7]), ["both", "a", "b"], 2)
+    first, second = describe(topics, np.array([0.45, 0.55]), ["both", "a", "b"], 2)
     assert (first.number, second.number) == (1, 0)
     assert [word.text for word in first.words] == ["b", "both"]
     assert [word.text for word in second.words] == ["a", "both"]

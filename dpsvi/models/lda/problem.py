@@ -13,14 +13,11 @@ from numpy.typing import NDArray
 from dpsvi.engine import LocalProblem
 from dpsvi.models.conjugate import Clock, NaturalParameters, RowUpdate
 from dpsvi.models.lda.kernels.arrays import aligned, padded_size
-from dpsvi.models.lda.kernels.topics import rescale, start_weights, sum_words
 
-__all__ = ["LDAProblem", "multiply"]
+__all__ = ["LDAProblem"]
 
-
-def multiply(weights: NDArray[np.floating], factor: float) -> None:
-    """Scale the global array in place, without the GIL."""
-    rescale(weights, weights.dtype.type(factor), 0, weights.shape[0])
+# Rows of the global array that are filled at a time.
+_BLOCK = 4096
 
 
 @dataclass(frozen=True)
@@ -77,11 +74,6 @@ class LDAProblem:
         """Topics of a row with its padding."""
         return padded_size(self.n_topics, self.dtype)
 
-    @property
-    def prior_mass(self) -> float:
-        """What the prior alone adds to a topic's total."""
-        return self.n_words * self.topic_word_prior
-
     def empty_parameters(self) -> NaturalParameters:
         """Return λ = prior."""
         return NaturalParameters(
@@ -91,11 +83,18 @@ class LDAProblem:
         )
 
     def initial_parameters(self, rng: np.random.Generator) -> NaturalParameters:
-        """Return λ = prior + noise of mean 1 (Hoffman et al. 2010)."""
+        """Return λ = prior + noise of mean 1 and standard deviation 0.1.
+
+        The moments of Gamma(100, 1/100), the usual start (Hoffman et al. 2010), from
+        uniform numbers, which are ten times as fast to draw.
+        """
         parameters = self.empty_parameters()
-        seed = rng.integers(2**63, dtype=np.uint64)
-        start_weights(parameters.weights, self.n_topics, seed)
-        sum_words(parameters.weights, parameters.totals[0])
+        width = np.sqrt(0.12)
+        for begin in range(0, self.n_words, _BLOCK):
+            block = parameters.weights[begin : begin + _BLOCK, : self.n_topics]
+            noise = rng.random(block.shape, dtype=self.dtype)
+            block[:] = (1.0 - width / 2) + width * noise
+        parameters.sum_again()
         return parameters
 
     def parameters_from(self, components: NDArray[np.floating]) -> NaturalParameters:
@@ -104,7 +103,7 @@ class LDAProblem:
         weights = parameters.weights[:, : self.n_topics]
         np.subtract(components.T, self.topic_word_prior, out=weights, casting="unsafe")
         np.maximum(weights, 0, out=weights)
-        sum_words(parameters.weights, parameters.totals[0])
+        parameters.sum_again()
         return parameters
 
     def open_worker(
@@ -125,9 +124,9 @@ class LDAProblem:
         """Alg. 3 line 4: add the pushes to the rows that they touch."""
         if self.learning == "batch":
             # The new λ is the sum of the statistics; nothing of the old one stays.
-            multiply(parameters.weights, 0.0)
+            parameters.weights[:] = 0.0
             parameters.totals[:] = 0.0
         for payload, rate in zip(payloads, rates, strict=True):
-            parameters.add(payload, rate, multiply)
+            parameters.add(payload, rate)
         return parameters
 

@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 from dpsvi.engine import Snapshot, Update
 from dpsvi.models.conjugate import NaturalParameters, RowUpdate
 from dpsvi.models.lda.kernels.cvb0 import cvb0_scratch, cvb0_step
-from dpsvi.models.lda.kernels.topics import digamma_factors, sum_words
-from dpsvi.models.lda.kernels.vb import VBScratch, vb_scratch, vb_step
+from dpsvi.models.lda.inference import Inference
 from dpsvi.models.lda.minibatches import MiniBatches
-from dpsvi.models.lda.problem import multiply
 
 if TYPE_CHECKING:
     from dpsvi.models.lda.problem import LDAProblem
@@ -29,73 +27,29 @@ _WORDS_AT_ONCE = 4
 
 
 class _VBThread:
-    """Variational Bayes for one thread, with scratch that grows as needed."""
+    """Variational Bayes for one thread."""
 
     def __init__(self, problem: LDAProblem, shard: sp.csr_array, thread: int) -> None:
-        self._problem = problem
-        self._shard = shard
         self._thread = thread
-        self._lengths = np.diff(shard.indptr)
-        self._longest = int(self._lengths.max(initial=0))
-        self._scratch: VBScratch | None = None
-        to = problem.dtype.type
-        self._prior = to(problem.topic_word_prior)
-        # Padded topics are harmless with any positive prior.
-        self._doc_prior = np.ones(problem.n_padded, problem.dtype)
-        self._doc_prior[: problem.n_topics] = problem.doc_topic_prior
-        self._tolerance = to(problem.tolerance)
+        self._inference = Inference(
+            shard, problem.doc_topic_prior, problem.tolerance, problem.max_iterations
+        )
 
     def step(
         self,
         documents: NDArray[np.int32],
         read: NaturalParameters,
         into: NaturalParameters,
-        log_scale: float,
-        log_scale_after: float,
-        rate: float,
+        log_scales: tuple[float, float],
+        weight: float,
     ) -> int:
         """Add a mini-batch; return the iterations done."""
-        problem, scratch = self._problem, self._room_for(documents)
-        to = problem.dtype.type
-        scale = read.scale(log_scale)
-        digamma_factors(read.totals, scale, problem.prior_mass, scratch.factors)
-        weight = rate * problem.n_documents / max(1, documents.size)
-        return vb_step(
-            self._shard.indptr,
-            self._shard.indices,
-            self._shard.data,
-            documents,
-            read.weights,
-            self._prior,
-            to(scale),
-            self._doc_prior,
-            problem.n_topics,
-            self._tolerance,
-            problem.max_iterations,
-            to(weight / into.scale(log_scale_after)),
-            into.weights,
-            into.totals[self._thread],
-            scratch,
+        before, after = log_scales
+        iterations = self._inference.infer(documents, read, read.scale(before))
+        self._inference.add_statistics(
+            weight / into.scale(after), into, into.totals[self._thread]
         )
-
-    def _room_for(self, documents: NDArray[np.int32]) -> VBScratch:
-        entries = int(self._lengths[documents].sum())
-        scratch = self._scratch
-        if (
-            scratch is None
-            or entries > scratch.local.size
-            or documents.size > scratch.expectations.shape[0]
-        ):
-            problem = self._problem
-            self._scratch = scratch = vb_scratch(
-                problem.n_words,
-                problem.n_padded,
-                problem.dtype,
-                int(documents.size),
-                max(1, entries + entries // 4),
-                max(1, self._longest),
-            )
-        return scratch
+        return iterations
 
 
 class _CVB0Thread:
@@ -117,16 +71,16 @@ class _CVB0Thread:
         documents: NDArray[np.int32],
         read: NaturalParameters,
         into: NaturalParameters,
-        log_scale: float,
-        log_scale_after: float,
-        rate: float,
+        log_scales: tuple[float, float],
+        weight: float,
     ) -> int:
         """Add a mini-batch, document by document; return the passes done."""
-        problem, size = self._problem, max(1, documents.size)
-        scale = read.scale(log_scale)
-        # The decay of the whole step, spread evenly over its documents.
-        decay = float(np.exp((log_scale_after - log_scale) / size))
-        share = 1.0 - decay if decay < 1.0 else rate / size
+        before, after = log_scales
+        # The decay of the step, and so its weight, spread evenly over its documents.
+        size = max(1, documents.size)
+        decay = float(np.exp((after - before) / size))
+        if decay < 1.0:
+            weight *= size * (1.0 - decay) / -np.expm1(after - before)
         cvb0_step(
             self._shard.indptr,
             self._shard.indices,
@@ -134,10 +88,10 @@ class _CVB0Thread:
             documents,
             read.weights,
             self._prior,
-            problem.prior_mass,
-            scale,
+            read.prior_mass,
+            read.scale(before),
             decay,
-            share * problem.n_documents / (into.scale(log_scale) * decay),
+            weight / (into.scale(before) * decay),
             self._doc_prior,
             self._rates,
             read.totals,
@@ -189,12 +143,16 @@ class _Worker:
                 documents,
                 self._read,
                 self._into,
-                clock.log_scale[step],
-                clock.log_scale[step + 1],
-                clock.rates[step],
+                (clock.log_scale[step], clock.log_scale[step + 1]),
+                self._weight(step, documents.size),
             )
             self._done[thread] += (documents.size, iterations)
             self._documents.append(documents)
+
+    def _weight(self, step: int, n_documents: int) -> float:
+        """What a token of the step adds to λ: ρ_t N / |S| of Eq. 52."""
+        rate = self._problem.clock.rates[step]
+        return float(rate * self._problem.n_documents / max(1, n_documents))
 
     def _start_round(self, read: NaturalParameters, into: NaturalParameters) -> None:
         self._read, self._into = read, into
@@ -204,13 +162,8 @@ class _Worker:
     def _finish_round(self, payload: RowUpdate | None) -> Update:
         documents, iterations = self._done.sum(axis=0)
         return Update(
-            payload, documents, {"iterations": iterations / max(1.0, documents)}
+            payload, float(documents), {"iterations": iterations / max(1.0, documents)}
         )
-
-    def _totals_per_thread(self, parameters: NaturalParameters) -> None:
-        """Give every thread its own row of totals, exact at this moment."""
-        parameters.totals = np.zeros((self._n_threads, self._problem.n_topics))
-        sum_words(parameters.weights, parameters.totals[0])
 
 
 class OnlineWorker(_Worker):
@@ -222,10 +175,10 @@ class OnlineWorker(_Worker):
         if not snapshot.shared:
             parameters = self._copy(parameters)
         base = parameters.log_base
-        parameters.renew(self._problem.clock.log_scale[snapshot.steps.start], multiply)
+        parameters.renew(self._problem.clock.log_scale[snapshot.steps.start])
         renewed = parameters.log_base != base
         if renewed or parameters.totals.shape[0] != self._n_threads:
-            self._totals_per_thread(parameters)
+            parameters.sum_again(self._n_threads)
         self._before = None if snapshot.shared else parameters.weights.copy()
         self._start_round(parameters, parameters)
 
@@ -260,6 +213,9 @@ class BatchWorker(_Worker):
 
     A round that is not a whole epoch has no update, so λ is always that of an epoch.
     """
+
+    def _weight(self, step: int, n_documents: int) -> float:
+        return 1.0
 
     def load(self, snapshot: Snapshot) -> None:
         """Read λ where it is; nobody merges before the only worker pushes."""

@@ -125,7 +125,7 @@ def cvb0_step(
         mass /= decay
 
 
-@njit(nogil=True, cache=True, fastmath=FASTMATH, error_model="numpy")
+@njit(nogil=True, cache=True, fastmath=FASTMATH, error_model="numpy", inline="always")
 def _refresh(
     totals: Any, scale: Any, prior_mass: Any, doc_prior: Any, scratch: Any
 ) -> None:
@@ -138,7 +138,7 @@ def _refresh(
         scratch.base[k] = doc_prior[k] * scratch.factors[k]
 
 
-@njit(nogil=True, cache=True, fastmath=FASTMATH, error_model="numpy")
+@njit(nogil=True, cache=True, fastmath=FASTMATH, error_model="numpy", inline="always")
 def _average(
     indices: Any,
     data: Any,
@@ -213,7 +213,7 @@ def _average(
             total += y
 
 
-@njit(nogil=True, cache=True, fastmath=FASTMATH, error_model="numpy")
+@njit(nogil=True, cache=True, fastmath=FASTMATH, error_model="numpy", inline="always")
 def _add_document(
     indices: Any,
     data: Any,

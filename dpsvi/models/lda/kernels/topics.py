@@ -1,4 +1,4 @@
-"""Kernels on the global array: start, rescale, sum, and the topics it stands for.
+"""The words of a mini-batch and what the global array says of them.
 
 The global parameter λ of V words and K topics is ``prior + scale * weights``, with
 `weights` word-major: a row holds one word's topics, padded with zeros to whole cache
@@ -9,107 +9,91 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numba import njit
 
 from dpsvi.models.lda.kernels.special import FASTMATH, exp_psi
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def start_weights(weights: Any, n_topics: Any, seed: Any) -> None:
-    """Fill `weights` with noise of mean 1 and standard deviation 0.1.
+def number_words(
+    indptr: Any, indices: Any, documents: Any, slots: Any, words: Any, local: Any
+) -> Any:
+    """Number the distinct words of some documents in order of appearance.
 
-    The moments of Gamma(100, 1/100), the usual start of online LDA, from the sum of
-    three 21-bit uniforms of one 64-bit hash (splitmix64) of the entry's number: the
-    same whatever the number of threads, and hundreds of millions a second.
-    """
-    word_size = np.uint64(weights.shape[1])
-    for word in range(weights.shape[0]):
-        for k in range(weights.shape[1]):
-            h = np.uint64(word) * word_size + np.uint64(k) + seed
-            h *= np.uint64(0x9E3779B97F4A7C15)
-            h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            h = h ^ (h >> np.uint64(31))
-            low = np.int64(h & np.uint64(0x1FFFFF))
-            middle = np.int64((h >> np.uint64(21)) & np.uint64(0x1FFFFF))
-            high = np.int64((h >> np.uint64(42)) & np.uint64(0x1FFFFF))
-            uniforms = (low + middle + high) / 2097151.0
-            weights[word, k] = 0.7 + 0.2 * uniforms if k < n_topics else 0.0
-
-
-@njit(nogil=True, cache=True, fastmath=FASTMATH, error_model="numpy")
-def rescale(weights: Any, factor: Any, begin: Any, end: Any) -> None:
-    """Equivalent to ``weights[begin:end] *= factor``, without the GIL."""
-    for word in range(begin, end):
-        for k in range(weights.shape[1]):
-            weights[word, k] *= factor
-
-
-@njit(nogil=True, cache=True, fastmath=FASTMATH, error_model="numpy")
-def sum_words(weights: Any, totals: Any) -> None:
-    """Equivalent to ``totals[:] = weights.sum(axis=0, dtype=float)[:totals.size]``."""
-    totals[:] = 0.0
-    for word in range(weights.shape[0]):
-        for k in range(totals.size):
-            totals[k] += weights[word, k]
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def digamma_factors(totals: Any, scale: Any, prior_mass: Any, out: Any) -> None:
-    """Equivalent to ``out[:K] = 1 / np.exp(psi(λ.sum(axis=words)))``, 0 in the padding.
+    Equivalent to ``words, local = np.unique(batch.indices, return_inverse=True)`` but
+    for the order.
 
     Parameters
     ----------
-    totals : ndarray of shape (n_threads, n_topics), float64
-        Column sums of the weights, one row per thread that adds to them.
-    scale, prior_mass : float
-        λ sums to ``prior_mass + scale * totals.sum(axis=0)``.
-    out : ndarray of shape (n_padded,)
-        The factors.
+    indptr, indices : ndarrays of int
+        The corpus in CSR.
+    documents : ndarray of int
+        Rows that make the mini-batch.
+    slots : ndarray of shape (n_words,), int
+        -1 everywhere, before and after.
+    words : ndarray of int
+        Receives the words.
+    local : ndarray of int
+        Receives the number of each entry's word.
+
+    Returns
+    -------
+    int
+        Number of distinct words.
     """
-    out[:] = 0
-    for k in range(totals.shape[1]):
-        total = 0.0
-        for thread in range(totals.shape[0]):
-            total += totals[thread, k]
-        out[k] = 1.0 / exp_psi(prior_mass + scale * total, 0.0)
+    n_distinct = 0
+    position = 0
+    for document in documents:
+        for j in range(indptr[document], indptr[document + 1]):
+            word = indices[j]
+            slot = slots[word]
+            if slot < 0:
+                slot = n_distinct
+                slots[word] = slot
+                words[slot] = word
+                n_distinct += 1
+            local[position] = slot
+            position += 1
+    for i in range(n_distinct):
+        slots[words[i]] = -1
+    return n_distinct
 
 
 @njit(nogil=True, cache=True, fastmath=FASTMATH, error_model="numpy")
 def expected_topics(
-    weights: Any, prior: Any, scale: Any, factors: Any, words: Any, out: Any
+    weights: Any,
+    prior: Any,
+    scale: Any,
+    factors: Any,
+    words: Any,
+    out: Any,
+    shifts: Any,
 ) -> None:
-    """Equivalent to ``out[i] = np.exp(psi(λ[words[i]])) * factors``: exp(E[log β]).
+    """Equivalent to ``out[i] = np.exp(psi(λ[words[i]]) + shifts[i]) * factors``.
 
-    A word that no topic knows would fall below the smallest float; its row is then
-    written relative to its largest entry. A factor common to a word's topics cancels
-    in the responsibilities.
+    That is exp(E[log β]) with the factors ``1 / exp(psi(λ.sum(axis=words)))``. The
+    shift of a word is zero, unless no topic knows the word: then its row would fall
+    below the smallest float, and is written relative to its largest entry. A factor
+    common to a word's topics cancels in the responsibilities.
     """
     zero = out.dtype.type(0)
-    lowest = out.dtype.type(1e-25)
+    one = out.dtype.type(1)
+    lowest = out.dtype.type(1e-20)
     n_padded = factors.size
     for i in range(words.size):
         word = words[i]
         mass = zero
         for k in range(n_padded):
-            x = exp_psi(prior + scale * weights[word, k], zero) * factors[k]
-            out[i, k] = x
+            x = exp_psi(prior + scale * weights[word, k], zero)
             mass += x
+            out[i, k] = x * factors[k]
+        shifts[i] = zero
         if mass < lowest:
-            _relative_topics(weights, prior, scale, factors, word, out, i)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _relative_topics(
-    weights: Any, prior: Any, scale: Any, factors: Any, word: Any, out: Any, i: Any
-) -> None:
-    largest = 0.0
-    mass = 0.0
-    for k in range(factors.size):
-        if factors[k] > 0:
-            largest = max(largest, np.float64(prior + scale * weights[word, k]))
-            mass = max(mass, np.float64(factors[k]))
-    for k in range(factors.size):
-        x = np.float64(prior + scale * weights[word, k])
-        out[i, k] = exp_psi(x, 1.0 / largest) * (factors[k] / mass)
+            largest = zero
+            for k in range(n_padded):
+                largest = max(largest, prior + scale * weights[word, k])
+            shift = one / largest
+            shifts[i] = shift
+            for k in range(n_padded):
+                x = exp_psi(prior + scale * weights[word, k], shift)
+                out[i, k] = x * factors[k]

@@ -1,0 +1,174 @@
+"""The topics of documents given the global array, a mini-batch at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.special import psi
+
+from dpsvi.models.conjugate import NaturalParameters
+from dpsvi.models.lda.kernels.arrays import aligned, padded_size
+from dpsvi.models.lda.kernels.topics import expected_topics, number_words
+from dpsvi.models.lda.kernels.vb import add_statistics, infer_documents, sort_by_word
+
+__all__ = ["Inference"]
+
+
+class Inference:
+    """Variational inference on the documents of one corpus, for one thread.
+
+    Holds the results of the mini-batch that came last, in arrays that grow as needed.
+
+    Parameters
+    ----------
+    counts : csr_array of shape (n_documents, n_words)
+        Canonical, without stored zeros, in the dtype to compute in.
+    doc_topic_prior : ndarray of shape (n_topics,)
+        Dirichlet prior of the documents, α.
+    tolerance, max_iterations : float, int
+        When to stop on a document.
+
+    Attributes
+    ----------
+    words : ndarray of shape (n_distinct,), int32
+        Distinct words of the mini-batch.
+    local : ndarray of shape (n_entries,), int32
+        Number of each entry's word within `words`.
+    topics : ndarray of shape (n_distinct, n_padded)
+        exp(E[log β] + shift) of each word.
+    shifts : ndarray of shape (n_distinct,)
+        Zero but for words that no topic knows.
+    gammas, expectations : ndarrays of shape (n_documents, n_padded)
+        γ of each document of the mini-batch, and its exp(E[log θ]) up to a factor.
+    """
+
+    def __init__(
+        self,
+        counts: sp.csr_array,
+        doc_topic_prior: NDArray[np.float64],
+        tolerance: float,
+        max_iterations: int,
+    ) -> None:
+        self._counts = counts
+        self._lengths = np.diff(counts.indptr)
+        self.dtype = counts.data.dtype
+        self.n_topics = doc_topic_prior.size
+        self.n_padded = padded_size(self.n_topics, self.dtype)
+        # Padded topics are harmless with any positive prior.
+        self._prior = np.ones(self.n_padded, self.dtype)
+        self._prior[: self.n_topics] = doc_topic_prior
+        self._tolerance = self.dtype.type(tolerance)
+        self._max_iterations = max(1, max_iterations)
+        self._slots = np.full(counts.shape[1], -1, np.int32)
+        longest = int(self._lengths.max(initial=0)) + 3
+        self._rows = aligned((longest, self.n_padded), self.dtype)
+        self._row_counts = np.empty(longest, self.dtype)
+        self._row_ratio = np.empty(longest, self.dtype)
+        self._sums = aligned((self.n_padded,), self.dtype)
+        self._allocate(0, 0)
+
+    def infer(
+        self, documents: NDArray[np.int32], read: NaturalParameters, scale: float
+    ) -> int:
+        """Work on a mini-batch; return the iterations done over all documents."""
+        self._documents = documents
+        entries = int(self._lengths[documents].sum())
+        if entries > self._all_local.size or documents.size > self._capacity:
+            self._allocate(documents.size, entries + entries // 4)
+        counts = self._counts
+        n_distinct = number_words(
+            counts.indptr,
+            counts.indices,
+            documents,
+            self._slots,
+            self._all_words,
+            self._all_local,
+        )
+        self._view(n_distinct, entries, documents.size)
+        to = self.dtype.type
+        expected_topics(
+            read.weights,
+            to(read.prior),
+            to(scale),
+            self._factors(read, scale),
+            self.words,
+            self.topics,
+            self.shifts,
+        )
+        return infer_documents(
+            counts.indptr,
+            counts.data,
+            documents,
+            self.local,
+            self.topics,
+            self._prior,
+            self.n_topics,
+            self._tolerance,
+            self._max_iterations,
+            self._rows,
+            self._row_counts,
+            self._row_ratio,
+            self._sums,
+            self.gammas,
+            self.expectations,
+            self._ratio,
+        )
+
+    def add_statistics(
+        self, weight: float, into: NaturalParameters, totals: NDArray[np.float64]
+    ) -> None:
+        """Add `weight` times the expected counts of the mini-batch (Eq. 52)."""
+        sort_by_word(
+            self._counts.indptr,
+            self._documents,
+            self.local,
+            self.words.size,
+            self._ends,
+            self._order,
+            self._owner,
+        )
+        add_statistics(
+            self.words,
+            self._ends,
+            self._order,
+            self._owner,
+            self.topics,
+            self.expectations,
+            self._ratio,
+            self.dtype.type(weight),
+            self._sums,
+            into.weights,
+            totals,
+        )
+
+    def _factors(self, read: NaturalParameters, scale: float) -> NDArray[Any]:
+        """exp(-psi(λ.sum(axis=words))), zero in the padding."""
+        factors = np.zeros(self.n_padded, self.dtype)
+        totals = read.prior_mass + scale * read.totals.sum(axis=0)
+        factors[: self.n_topics] = np.exp(-psi(totals))
+        return factors
+
+    def _allocate(self, documents: int, entries: int) -> None:
+        distinct = min(self._counts.shape[1], entries)
+        self._capacity = documents
+        self._all_words = np.empty(distinct, np.int32)
+        self._all_local = np.empty(entries, np.int32)
+        self._all_topics = aligned((distinct, self.n_padded), self.dtype)
+        self._all_shifts = np.empty(distinct, self.dtype)
+        self._all_gammas = aligned((documents, self.n_padded), self.dtype)
+        self._all_expectations = aligned((documents, self.n_padded), self.dtype)
+        self._ratio = np.empty(entries, self.dtype)
+        self._ends = np.empty(distinct + 1, np.int64)
+        self._order = np.empty(entries, np.int64)
+        self._owner = np.empty(entries, np.int32)
+
+    def _view(self, n_distinct: int, entries: int, documents: int) -> None:
+        self.words = self._all_words[:n_distinct]
+        self.local = self._all_local[:entries]
+        self.topics = self._all_topics[:n_distinct]
+        self.shifts = self._all_shifts[:n_distinct]
+        self.gammas = self._all_gammas[:documents]
+        self.expectations = self._all_expectations[:documents]
