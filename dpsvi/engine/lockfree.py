@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from operator import length_hint
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
-from dpsvi.engine.problem import LocalProblem
-
-__all__ = ["Steps", "ThreadTeam"]
+__all__ = ["Steps", "ThreadTeam", "Threadable"]
 
 # Waiting in slices lets Ctrl-C through on every platform.
 _SLICE = 0.1
@@ -56,6 +54,13 @@ class Steps(Iterator[int]):
         return self._steps[: len(self._steps) - length_hint(self._iterator)]
 
 
+class Threadable(Protocol):
+    """What a team of threads can do: `LocalProblem`, or any other work in steps."""
+
+    def run(self, thread: int, steps: Iterator[int]) -> None:
+        """Do steps on one thread until none are left."""
+
+
 class ThreadTeam:
     """The threads of one worker, kept alive from round to round.
 
@@ -75,13 +80,13 @@ class ThreadTeam:
         self._stopped = False
         self._pool = None if n_threads == 1 else ThreadPoolExecutor(n_threads, name)
 
-    def run(self, local: LocalProblem, steps: range) -> range:
+    def run(self, local: Threadable, steps: range) -> range:
         """Do one round on all threads and wait for them (Alg. 2 lines 4-9).
 
         Parameters
         ----------
-        local : LocalProblem
-            Loaded with a snapshot.
+        local : Threadable
+            What to do: a `LocalProblem` that is loaded with a snapshot.
         steps : range
             The steps of the round, shared by the threads.
 
@@ -132,7 +137,7 @@ class ThreadTeam:
         self.close()
 
     def _run_pool(
-        self, pool: ThreadPoolExecutor, local: LocalProblem, steps: Steps
+        self, pool: ThreadPoolExecutor, local: Threadable, steps: Steps
     ) -> None:
         errors: list[BaseException] = []
         futures = [
@@ -150,7 +155,7 @@ class ThreadTeam:
 
 
 def _run_thread(
-    local: LocalProblem, thread: int, steps: Steps, errors: list[BaseException]
+    local: Threadable, thread: int, steps: Steps, errors: list[BaseException]
 ) -> None:
     try:
         local.run(thread, steps)

@@ -62,6 +62,8 @@ class Progress:
         monitor returns.
     statistics : mapping of str to float
         What the problem reported with its last update.
+    monitor_time : float
+        Seconds of `time` that were spent in the monitor before this call.
     """
 
     time: float
@@ -71,6 +73,7 @@ class Progress:
     staleness: float
     parameters: Parameters
     statistics: Mapping[str, float]
+    monitor_time: float
     _recorded: dict[str, float] = field(default_factory=dict, repr=False)
 
     def record(self, **values: float) -> None:
@@ -127,6 +130,7 @@ class Recorder:
             staleness=report.staleness_mean,
             parameters=parameters,
             statistics=report.statistics,
+            monitor_time=monitor_time,
         )
         if self._monitor is not None:
             if self._monitor(progress):

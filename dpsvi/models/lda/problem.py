@@ -69,18 +69,10 @@ class LDAProblem:
         """Online updates are pure additions; a batch update replaces λ."""
         return self.learning == "online"
 
-    @property
-    def n_padded(self) -> int:
-        """Topics of a row with its padding."""
-        return padded_size(self.n_topics, self.dtype)
-
     def empty_parameters(self) -> NaturalParameters:
         """Return λ = prior."""
-        return NaturalParameters(
-            aligned((self.n_words, self.n_padded), self.dtype),
-            np.zeros((1, self.n_topics)),
-            self.topic_word_prior,
-        )
+        shape = (self.n_words, self.n_topics)
+        return _empty_parameters(shape, self.dtype, self.topic_word_prior)
 
     def initial_parameters(self, rng: np.random.Generator) -> NaturalParameters:
         """Return λ = prior + noise of mean 1 and standard deviation 0.1.
@@ -99,12 +91,7 @@ class LDAProblem:
 
     def parameters_from(self, components: NDArray[np.floating]) -> NaturalParameters:
         """Return λ as given, of shape (n_topics, n_words)."""
-        parameters = self.empty_parameters()
-        weights = parameters.weights[:, : self.n_topics]
-        np.subtract(components.T, self.topic_word_prior, out=weights, casting="unsafe")
-        np.maximum(weights, 0, out=weights)
-        parameters.sum_again()
-        return parameters
+        return parameters_of(components, self.topic_word_prior)
 
     def open_worker(
         self, shard: sp.csr_array, n_threads: int, seed: np.random.SeedSequence
@@ -130,3 +117,24 @@ class LDAProblem:
             parameters.add(payload, rate)
         return parameters
 
+
+
+def _empty_parameters(
+    shape: tuple[int, int], dtype: Any, prior: float
+) -> NaturalParameters:
+    n_words, n_topics = shape
+    weights = aligned((n_words, padded_size(n_topics, dtype)), dtype)
+    return NaturalParameters(weights, np.zeros((1, n_topics)), prior)
+
+
+def parameters_of(components: NDArray[np.floating], prior: float) -> NaturalParameters:
+    """Return λ of shape (n_topics, n_words) in the engine's representation.
+
+    Values below the prior, which no fit gives, become the prior.
+    """
+    parameters = _empty_parameters(components.T.shape, components.dtype, prior)
+    weights = parameters.weights[:, : components.shape[0]]
+    np.subtract(components.T, prior, out=weights, casting="unsafe")
+    np.maximum(weights, 0, out=weights)
+    parameters.sum_again()
+    return parameters

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dpsvi.engine import Snapshot, Update
 from dpsvi.models.conjugate import NaturalParameters, RowUpdate
+from dpsvi.models.lda.kernels.arrays import padded_size
 from dpsvi.models.lda.kernels.cvb0 import cvb0_scratch, cvb0_step
 from dpsvi.models.lda.inference import Inference
 from dpsvi.models.lda.minibatches import MiniBatches
@@ -59,9 +60,10 @@ class _CVB0Thread:
         self._problem = problem
         self._shard = shard
         self._thread = thread
-        self._scratch = cvb0_scratch(problem.n_padded, problem.dtype)
+        n_padded = padded_size(problem.n_topics, problem.dtype)
+        self._scratch = cvb0_scratch(n_padded, problem.dtype)
         self._prior = problem.dtype.type(problem.topic_word_prior)
-        self._doc_prior = np.zeros(problem.n_padded, problem.dtype)
+        self._doc_prior = np.zeros(n_padded, problem.dtype)
         self._doc_prior[: problem.n_topics] = problem.doc_topic_prior
         self._rates = _average_rates(int(np.diff(shard.indptr).max(initial=0)))
         self._rates = self._rates.astype(problem.dtype)

@@ -1,0 +1,426 @@
+"""`DPSVILatentDirichletAllocation`: the scikit-learn face of DPSVI."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from numbers import Integral, Real
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.special import psi
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from dpsvi.models.lda import evaluation
+from dpsvi.models.conjugate import NaturalParameters
+from dpsvi.models.lda.callbacks import CallbackSupport, with_callbacks
+from dpsvi.models.lda.epochs import EpochHooks
+from dpsvi.models.lda.fitting import Fit, documents_of
+from dpsvi.models.lda.problem import parameters_of
+from dpsvi.models.lda.validation import check_counts
+
+__all__ = ["DPSVILatentDirichletAllocation"]
+
+_POSITIVE = Interval(Real, 0, None, closed="neither")
+_COUNT = Interval(Integral, 1, None, closed="left")
+
+
+class DPSVILatentDirichletAllocation(
+    CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    __doc__ = "TODO"
+
+    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+        "n_components": [_COUNT],
+        "doc_topic_prior": [None, _POSITIVE, "array-like"],
+        "topic_word_prior": [None, _POSITIVE],
+        "learning_method": [StrOptions({"batch", "online"})],
+        "learning_decay": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
+        "learning_offset": [Interval(Real, 1, None, closed="left"), StrOptions({"auto"})],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "batch_size": [_COUNT, StrOptions({"auto"})],
+        "evaluate_every": [Interval(Integral, None, None, closed="neither")],
+        "total_samples": [_POSITIVE],
+        "perp_tol": [Interval(Real, 0, None, closed="left")],
+        "mean_change_tol": [Interval(Real, 0, None, closed="left")],
+        "max_doc_update_iter": [Interval(Integral, 0, None, closed="left")],
+        "n_jobs": [None, Integral],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+        "inference": [StrOptions({"vb", "cvb0"})],
+        "local_steps": [_COUNT, StrOptions({"auto"})],
+        "master_batch_size": [None, _COUNT],
+        "local_learning_rate": [None, Interval(Real, 0, 1, closed="right")],
+        "global_learning_rate": [None, _POSITIVE],
+        "max_staleness": [None, Interval(Integral, 0, None, closed="left")],
+        "backend": [StrOptions({"auto", "local", "simulated"})],
+        "max_time": [None, _POSITIVE],
+        "patience": [None, _COUNT],
+        "dtype": [None, StrOptions({"float32", "float64"}), type, np.dtype],
+    }
+
+    def __init__(
+        self,
+        n_components: int = 10,
+        *,
+        doc_topic_prior: float | Any = None,
+        topic_word_prior: float | None = None,
+        learning_method: str = "online",
+        learning_decay: float | str = "auto",
+        learning_offset: float | str = "auto",
+        max_iter: int = 10,
+        batch_size: int | str = "auto",
+        evaluate_every: int = -1,
+        total_samples: float = 1e6,
+        perp_tol: float = 1e-1,
+        mean_change_tol: float = 1e-3,
+        max_doc_update_iter: int = 100,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        random_state: int | np.random.RandomState | None = None,
+        inference: str = "vb",
+        local_steps: int | str = "auto",
+        master_batch_size: int | None = None,
+        local_learning_rate: float | None = None,
+        global_learning_rate: float | None = None,
+        max_staleness: int | None = None,
+        backend: str = "auto",
+        max_time: float | None = None,
+        patience: int | None = None,
+        dtype: Any = None,
+    ) -> None:
+        self.n_components = n_components
+        self.doc_topic_prior = doc_topic_prior
+        self.topic_word_prior = topic_word_prior
+        self.learning_method = learning_method
+        self.learning_decay = learning_decay
+        self.learning_offset = learning_offset
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.evaluate_every = evaluate_every
+        self.total_samples = total_samples
+        self.perp_tol = perp_tol
+        self.mean_change_tol = mean_change_tol
+        self.max_doc_update_iter = max_doc_update_iter
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.random_state = random_state
+        self.inference = inference
+        self.local_steps = local_steps
+        self.master_batch_size = master_batch_size
+        self.local_learning_rate = local_learning_rate
+        self.global_learning_rate = global_learning_rate
+        self.max_staleness = max_staleness
+        self.backend = backend
+        self.max_time = max_time
+        self.patience = patience
+        self.dtype = dtype
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        X_val: Any = None,
+        callbacks: Iterable[Any] | None = None,
+    ) -> Self:
+        """Learn topics from documents.
+
+        Ctrl-C ends the fit early and leaves the model so far.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, DataFrame or Corpus, (n_documents, n_words)
+            Counts of words in documents, non-negative; fractions are welcome.
+        y : Ignored
+            Present for scikit-learn's conventions.
+        X_val : like X, default=None
+            Held-out documents. Their perplexity by document completion is measured
+            during the fit, and stands in `history_`; see `patience`.
+        callbacks : iterable of callable, default=None
+            Each is called with a `FitProgress` several times an epoch; one that
+            returns True stops the fit. See `set_callbacks` for scikit-learn's own.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not valid; the estimator stays as it was.
+        """
+        with _unchanged_on_error(self):
+            counts = self._check(X, reset=True, whom="fit")
+            held_out = None
+            if X_val is not None:
+                held_out = self._check(X_val, dtype=counts.dtype, whom="fit as X_val")
+            fit = Fit(
+                self,
+                counts,
+                learning=self.learning_method,
+                n_passes=self.max_iter,
+                n_documents=counts.shape[0],
+            )
+            epochs = EpochHooks(self, fit, X, y)
+            random_state = check_random_state(self.random_state)
+            self._take(
+                random_state,
+                fit.run(
+                    random_state,
+                    epochs=epochs,
+                    held_out=held_out,
+                    callbacks=tuple(callbacks or ()),
+                ),
+            )
+            epochs.close()
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """Go on learning from more documents, one pass over them.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, DataFrame or Corpus, (n_documents, n_words)
+            Counts of words in documents, taken as a part of `total_samples` documents.
+        y : Ignored
+            Present for scikit-learn's conventions.
+
+        Returns
+        -------
+        self
+            The estimator, fitted so far.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not valid; the estimator stays as it was.
+        """
+        with _unchanged_on_error(self):
+            first = not hasattr(self, "components_")
+            counts = self._check(X, reset=first, whom="partial_fit")
+            fit = Fit(
+                self,
+                counts,
+                learning="online",
+                n_passes=1,
+                n_documents=float(self.total_samples),
+                first_step=0 if first else self.n_batch_iter_ - 1,
+            )
+            start = None if first else fit.problem.parameters_from(self.components_)
+            random_state = (
+                check_random_state(self.random_state) if first else self.random_state_
+            )
+            n_iter = 0 if first else self.n_iter_
+            self._take(random_state, fit.run(random_state, start=start))
+            self.n_iter_ = n_iter
+        return self
+
+    def transform(self, X: Any, *, normalize: bool = True) -> NDArray[Any]:
+        """Return the topics of documents.
+
+        Deterministic, whatever `n_jobs`. A document without words gets the prior.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, DataFrame or Corpus, (n_documents, n_words)
+            Counts of words in documents.
+        normalize : bool, default=True
+            Whether rows sum to one; else they are the variational Dirichlet
+            parameters γ.
+
+        Returns
+        -------
+        ndarray of shape (n_documents, n_components)
+            A row per document.
+        """
+        documents, parameters = self._fitted(X, "transform")
+        gammas = evaluation.document_topics(documents, parameters)
+        if normalize:
+            gammas /= gammas.sum(axis=1, keepdims=True)
+        return gammas
+
+    def fit_transform(
+        self, X: Any, y: Any = None, *, normalize: bool = True, **fit_params: Any
+    ) -> NDArray[Any]:
+        """Fit, then return the topics of the same documents; see `transform`."""
+        return self.fit(X, y, **fit_params).transform(X, normalize=normalize)
+
+    def score(self, X: Any, y: Any = None, *, include_topics_term: bool = False) -> float:
+        """Return the evidence lower bound of documents in nats, summed over them.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, DataFrame or Corpus, (n_documents, n_words)
+            Counts of words in documents.
+        y : Ignored
+            Present for scikit-learn's conventions.
+        include_topics_term : bool, default=False
+            Add E[log p(β) - log q(β)], as scikit-learn does. It belongs to the model
+            and not to the documents, however few of them there are.
+        """
+        documents, parameters = self._fitted(X, "score")
+        return self._score(documents, parameters, include_topics_term)
+
+    def perplexity(
+        self, X: Any, sub_sampling: bool = False, *, include_topics_term: bool = False
+    ) -> float:
+        """Return exp of minus the bound per token.
+
+        A bound on perplexity from below the likelihood; see `heldout_perplexity` for
+        the measure to choose models by.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, DataFrame or Corpus, (n_documents, n_words)
+            Counts of words in documents.
+        sub_sampling : bool, default=False
+            Count the documents as `total_samples`; matters only together with the
+            topics term.
+        include_topics_term : bool, default=False
+            See `score`; True gives scikit-learn's number.
+        """
+        documents, parameters = self._fitted(X, "perplexity")
+        n_tokens = float(documents.counts.data.sum(dtype=float))
+        if not n_tokens:
+            raise ValueError("perplexity needs documents with words; there are none")
+        times = self.total_samples / documents.counts.shape[0] if sub_sampling else 1.0
+        score = times * self._score(documents, parameters, False)
+        if include_topics_term:
+            score += self._topics_term()
+        return float(np.exp(-score / (times * n_tokens)))
+
+    def heldout_perplexity(
+        self,
+        X: Any,
+        *,
+        observed_fraction: float = 0.5,
+        random_state: int | None = 0,
+    ) -> float:
+        """Return the perplexity of document completion.
+
+        The tokens of each document are split in two at random; the document's topics
+        come from the one part, and the other is scored: exp of minus the mean log of
+        sum_k E[θ_k] E[β_kw] over its tokens.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, DataFrame or Corpus, (n_documents, n_words)
+            Counts of words in documents that the model was not fitted on.
+        observed_fraction : float, default=0.5
+            Expected share of the tokens that is observed, between 0 and 1.
+        random_state : int or None, default=0
+            Seed of the split; the same for models that are to be compared.
+        """
+        if not 0 < observed_fraction < 1:
+            raise ValueError(
+                f"observed_fraction is {observed_fraction}; it must be between 0 and 1"
+            )
+        documents, parameters = self._fitted(X, "heldout_perplexity")
+        split = evaluation.Completion(documents, observed_fraction, random_state)
+        return split.perplexity(parameters)
+
+    def topics(self, n_words: int = 10) -> list[list[tuple[Any, float]]]:
+        """Return the most probable words of each topic.
+
+        Parameters
+        ----------
+        n_words : int, default=10
+            Words per topic.
+
+        Returns
+        -------
+        list of list of (word, probability)
+            Words are names if the model was fitted with names, else column numbers.
+        """
+        check_is_fitted(self)
+        words = getattr(self, "feature_names_in_", np.arange(self.n_features_in_))
+        table = []
+        for topic in self.components_:
+            best = np.argsort(-topic, kind="stable")[:n_words]
+            share = topic[best] / topic.sum(dtype=float)
+            table.append(list(zip(words[best].tolist(), share.tolist(), strict=True)))
+        return table
+
+    @property
+    def exp_dirichlet_component_(self) -> NDArray[Any]:
+        """exp(E[log β]), of the shape of `components_`."""
+        check_is_fitted(self)
+        totals = self.components_.sum(axis=1, dtype=float)
+        log_beta = psi(self.components_) - psi(totals)[:, np.newaxis]
+        return np.exp(log_beta).astype(self.components_.dtype)
+
+    def _check(
+        self, X: Any, *, whom: str, reset: bool = False, dtype: Any = None
+    ) -> sp.csr_array:
+        """Return checked counts; not to `reset` means to compare with the model."""
+        if dtype is None:
+            dtype = self.dtype if reset else self.components_.dtype
+        whom = f"{type(self).__name__}.{whom}"
+        return check_counts(self, X, reset=reset, whom=whom, dtype=dtype)
+
+    def _take(
+        self, random_state: np.random.RandomState, attributes: dict[str, Any]
+    ) -> None:
+        self.random_state_ = random_state
+        for name, value in attributes.items():
+            setattr(self, name, value)
+
+    def _fitted(
+        self, X: Any, whom: str
+    ) -> tuple[evaluation.Documents, NaturalParameters]:
+        """Return checked documents and λ, to be used at scale one."""
+        check_is_fitted(self)
+        counts = self._check(X, whom=whom)
+        documents = documents_of(self, counts)
+        return documents, parameters_of(self.components_, self.topic_word_prior_)
+
+    def _score(
+        self,
+        documents: evaluation.Documents,
+        parameters: NaturalParameters,
+        include_topics_term: bool,
+    ) -> float:
+        score = evaluation.documents_bound(documents, parameters)
+        return score + self._topics_term() if include_topics_term else score
+
+    def _topics_term(self) -> float:
+        return evaluation.topics_bound(self.components_, self.topic_word_prior_)
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.components_.shape[0])
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.positive_only = True
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float32", "float64"]
+        return tags
+
+
+@contextmanager
+def _unchanged_on_error(estimator: Any) -> Iterator[None]:
+    """Give the estimator its old attributes back if anything goes wrong."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        kept = {k: v for k, v in vars(estimator).items() if k.startswith("_")}
+        vars(estimator).clear()
+        vars(estimator).update({**kept, **before})
+        raise

@@ -1,0 +1,223 @@
+"""From an estimator's parameters to a run of the engine, and back to attributes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from dpsvi.engine import Plan, Result, constant, run
+from dpsvi.models.conjugate import DEEPEST_ROUND, Clock, NaturalParameters
+from dpsvi.models.lda.evaluation import Completion, Documents, documents_bound
+from dpsvi.models.lda.minibatches import MiniBatches
+from dpsvi.models.lda.monitor import Epochs, FitMonitor, history_of
+from dpsvi.models.lda.problem import LDAProblem
+from dpsvi.models.lda.schedule import batch_size_for, rates_for
+from dpsvi.models.lda.validation import check_prior, n_threads_for
+
+__all__ = ["Fit", "documents_of", "completion_of"]
+
+# Documents of a thread between two looks at the clock, the callbacks and Ctrl-C.
+_ROUND_DOCUMENTS = 16384
+_ROUND_STEPS = 16
+# Training documents whose perplexity stands for that of all.
+_BOUND_SAMPLE = 1000
+
+
+def documents_of(model: Any, counts: sp.csr_array) -> Documents:
+    """Return documents to be inferred with the settings of a model."""
+    prior = check_prior("doc_topic_prior", model.doc_topic_prior, model.n_components)
+    return Documents(
+        counts,
+        prior,
+        model.mean_change_tol,
+        model.max_doc_update_iter,
+        n_threads_for(model.n_jobs),
+    )
+
+
+def completion_of(
+    model: Any, counts: sp.csr_array, observed_fraction: float = 0.5, seed: int = 0
+) -> Completion:
+    """Return document completion on held-out documents."""
+    return Completion(documents_of(model, counts), observed_fraction, seed)
+
+
+class Fit:
+    """One call of `fit` or `partial_fit`; leaves the estimator alone until it is done.
+
+    Parameters
+    ----------
+    model : DPSVILatentDirichletAllocation
+        Validated.
+    counts : csr_array of shape (n_documents, n_words)
+        Checked.
+    learning : {"online", "batch"}
+        Of `fit`; `partial_fit` is always online.
+    n_passes : int
+        Over the documents.
+    n_documents : float
+        N, what the documents stand for.
+    first_step : int, default=0
+        Steps that the model has done before.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        counts: sp.csr_array,
+        *,
+        learning: str,
+        n_passes: int,
+        n_documents: float,
+        first_step: int = 0,
+    ) -> None:
+        self.model = model
+        self.counts = counts
+        self.n_passes = n_passes
+        self.first_step = first_step
+        size = batch_size_for(model, counts.shape[0])
+        self.n_batches = MiniBatches(counts.shape[0], size, None).n_batches
+        n_steps = self.n_batches * n_passes
+        rates = np.zeros(n_steps)
+        if learning == "online":
+            rates = rates_for(model, first_step, n_steps)
+        prior = check_prior("topic_word_prior", model.topic_word_prior, 1)
+        if model.topic_word_prior is None:
+            prior /= model.n_components
+        self.problem = LDAProblem(
+            n_words=counts.shape[1],
+            n_topics=model.n_components,
+            n_documents=n_documents,
+            topic_word_prior=float(prior[0]),
+            doc_topic_prior=documents_of(model, counts).doc_topic_prior,
+            clock=Clock(rates),
+            inference=model.inference,
+            learning=learning,
+            batch_size=size,
+            tolerance=model.mean_change_tol,
+            max_iterations=model.max_doc_update_iter,
+            dtype=counts.data.dtype,
+        )
+
+    def plan(self, seed: int) -> Plan:
+        """Return the layout of the run."""
+        model = self.model
+        n_threads = n_threads_for(model.n_jobs)
+        rate = model.global_learning_rate
+        return Plan(
+            total_steps=self.n_batches * self.n_passes,
+            n_threads=n_threads,
+            local_steps=self._local_steps(n_threads),
+            master_batch_size=model.master_batch_size,
+            max_time=model.max_time,
+            max_staleness=model.max_staleness,
+            global_rate=constant(1.0 if rate is None else float(rate)),
+            boundaries=self.n_batches,
+            seed=seed,
+        )
+
+    def _local_steps(self, n_threads: int) -> int:
+        """B: as asked for, or enough to make the end of a round cheap."""
+        if self.problem.learning == "batch":
+            return -(-self.n_batches // n_threads)
+        steps = self.model.local_steps
+        if steps == "auto":
+            steps = max(_ROUND_STEPS, _ROUND_DOCUMENTS // self.problem.batch_size)
+        deepest = self.problem.clock.steps_within(DEEPEST_ROUND)
+        return max(1, min(int(steps), deepest // n_threads))
+
+    def run(
+        self,
+        random_state: np.random.RandomState,
+        *,
+        start: NaturalParameters | None = None,
+        epochs: Epochs | None = None,
+        held_out: sp.csr_array | None = None,
+        callbacks: tuple[Any, ...] = (),
+    ) -> dict[str, Any]:
+        """Run and return the fitted attributes.
+
+        Parameters
+        ----------
+        random_state : RandomState
+            Where the seed of the run is drawn.
+        start : NaturalParameters or None, default=None
+            λ to go on from; None: a random start.
+        epochs : Epochs or None, default=None
+            What to do at the end of passes.
+        held_out : csr_array or None, default=None
+            Documents to measure on.
+        callbacks : tuple of callable, default=()
+            Called with a `FitProgress`.
+        """
+        model = self.model
+        monitor = FitMonitor(
+            self.problem,
+            self.n_batches,
+            self.n_passes,
+            epochs,
+            None if held_out is None else completion_of(model, held_out),
+            model.patience,
+            callbacks,
+        )
+        result = run(
+            self.problem,
+            [self.counts],
+            self.plan(int(random_state.randint(np.iinfo(np.int32).max))),
+            backend="local" if model.backend == "auto" else model.backend,
+            parameters=start,
+            monitor=monitor,
+        )
+        return self._attributes(result)
+
+    def perplexity(self, parameters: NaturalParameters, scale: float) -> float:
+        """Return the perplexity of the training documents."""
+        return _perplexity(documents_of(self.model, self.counts), parameters, scale)
+
+    def priors(self) -> dict[str, Any]:
+        """Return the fitted attributes of the priors."""
+        prior = self.problem.doc_topic_prior
+        return {
+            "doc_topic_prior_": prior if np.ptp(prior) else float(prior[0]),
+            "topic_word_prior_": self.problem.topic_word_prior,
+        }
+
+    def _attributes(self, result: Result) -> dict[str, Any]:
+        counters = result.counters
+        done = counters.steps_merged
+        # Dropped pushes have had their time on the clock too.
+        now = counters.steps_reserved if result.reason == "completed" else done
+        log_scale = float(self.problem.clock.log_scale[now])
+        parameters: NaturalParameters = result.parameters
+        components = parameters.value(log_scale).T
+        if not np.isfinite(components).all():
+            raise FloatingPointError(
+                "the topics are no longer finite: the counts are too large for "
+                f'{components.dtype}; scale them down or give dtype="float64"'
+            )
+        return {
+            **self.priors(),
+            "components_": components,
+            "n_batch_iter_": 1 + self.first_step + done,
+            "n_iter_": done // self.n_batches,
+            "bound_": self._bound(parameters, log_scale),
+            "history_": history_of(result.history),
+        }
+
+    def _bound(self, parameters: NaturalParameters, log_scale: float) -> float:
+        n_documents = self.counts.shape[0]
+        sample = np.arange(n_documents)
+        if self.model.evaluate_every <= 0 and n_documents > _BOUND_SAMPLE:
+            sample = np.linspace(0, n_documents - 1, _BOUND_SAMPLE).astype(int)
+        documents = documents_of(self.model, self.counts[sample])
+        return _perplexity(documents, parameters, parameters.scale(log_scale))
+
+
+def _perplexity(
+    documents: Documents, parameters: NaturalParameters, scale: float
+) -> float:
+    n_tokens = float(documents.counts.data.sum(dtype=float))
+    bound = documents_bound(documents, parameters, scale)
+    return float(np.exp(-bound / n_tokens)) if n_tokens else 1.0

@@ -1,0 +1,174 @@
+"""What happens beside a fit: measuring, telling, and deciding to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dpsvi.engine import History, Progress
+from dpsvi.models.conjugate import NaturalParameters
+from dpsvi.models.lda.evaluation import Completion
+from dpsvi.models.lda.problem import LDAProblem
+
+__all__ = ["Epochs", "FitMonitor", "FitProgress", "history_of"]
+
+# Held-out perplexity is measured when the documents seen have grown by this factor,
+# and at least once an epoch.
+_GROWTH = 1.5
+
+
+@dataclass(frozen=True)
+class FitProgress:
+    """What a callback of `fit` sees, several times an epoch.
+
+    Attributes
+    ----------
+    time : float
+        Training seconds, without the time spent measuring and in callbacks.
+    epoch : float
+        Passes over the documents done.
+    max_iter : int
+        Passes to do.
+    documents : float
+        Documents seen, over all passes.
+    heldout_perplexity : float or None
+        As measured last; None without `X_val` or before the first time.
+    staleness : float
+        Mean number of versions between pull and push.
+    """
+
+    time: float
+    epoch: float
+    max_iter: int
+    documents: float
+    heldout_perplexity: float | None
+    staleness: float
+    _parameters: NaturalParameters
+    _log_scale: float
+
+    @property
+    def documents_per_second(self) -> float:
+        """Mean speed so far."""
+        return self.documents / self.time if self.time > 0 else 0.0
+
+    @property
+    def components_(self) -> NDArray[np.floating]:
+        """λ at this moment, a copy of shape (n_components, n_features)."""
+        return self._parameters.value(self._log_scale).T
+
+
+class Epochs(Protocol):
+    """What is done at the ends of passes over the documents."""
+
+    def begin(self) -> None:
+        """A pass begins."""
+
+    def end(self, n_passes: int, parameters: NaturalParameters, log_scale: float) -> bool:
+        """A pass has ended; return True to stop the run."""
+
+
+class FitMonitor:
+    """The monitor of an LDA run.
+
+    Parameters
+    ----------
+    problem : LDAProblem
+        The problem that runs.
+    n_batches, n_passes : int
+        Mini-batches of a pass, and passes to do.
+    epochs : Epochs or None
+        What to do at the end of passes.
+    completion : Completion or None
+        Held-out documents.
+    patience : int or None
+        Stop after this many measurements in a row without a new best.
+    callbacks : iterable of callable
+        Called with a `FitProgress`; returning True stops the run.
+    """
+
+    def __init__(
+        self,
+        problem: LDAProblem,
+        n_batches: int,
+        n_passes: int,
+        epochs: Epochs | None = None,
+        completion: Completion | None = None,
+        patience: int | None = None,
+        callbacks: Iterable[Callable[[FitProgress], Any]] = (),
+    ) -> None:
+        self._problem = problem
+        self._n_batches = n_batches
+        self._n_passes = n_passes
+        self._epochs = epochs
+        self._completion = completion
+        self._patience = patience
+        self._callbacks = tuple(callbacks)
+        self._next_measurement = 0.0
+        self._best = np.inf
+        self._fruitless = 0
+        self._measured: float | None = None
+        self._passes = 0
+
+    def __call__(self, progress: Progress) -> bool:
+        """Look at the run after a merge; True stops it."""
+        log_scale = float(self._problem.clock.log_scale[progress.steps])
+        stop = self._measure(progress, log_scale)
+        stop |= self._tell(progress, log_scale)
+        passes = progress.steps // self._n_batches
+        if passes > self._passes and self._epochs is not None:
+            self._passes = passes
+            stop |= self._epochs.end(passes, progress.parameters, log_scale)
+            if passes < self._n_passes and not stop:
+                self._epochs.begin()
+        return stop
+
+    def _measure(self, progress: Progress, log_scale: float) -> bool:
+        if self._completion is None or progress.amount < self._next_measurement:
+            return False
+        growth = min(progress.amount * (_GROWTH - 1.0), self._problem.n_documents)
+        self._next_measurement = progress.amount + growth
+        scale = progress.parameters.scale(log_scale)
+        self._measured = self._completion.perplexity(progress.parameters, scale)
+        progress.record(heldout_perplexity=self._measured)
+        self._fruitless = 0 if self._measured < self._best else self._fruitless + 1
+        self._best = min(self._best, self._measured)
+        return self._patience is not None and self._fruitless >= self._patience
+
+    def _tell(self, progress: Progress, log_scale: float) -> bool:
+        view = FitProgress(
+            time=progress.time - progress.monitor_time,
+            epoch=progress.steps / self._n_batches,
+            max_iter=self._n_passes,
+            documents=progress.amount,
+            heldout_perplexity=self._measured,
+            staleness=progress.staleness,
+            _parameters=progress.parameters,
+            _log_scale=log_scale,
+        )
+        # A list, not any(): every callback is told.
+        return any([callback(view) is True for callback in self._callbacks])
+
+
+def history_of(engine: History) -> History:
+    """Return the history of a fit from that of the engine's run.
+
+    Columns: time (training seconds), version, documents, staleness, bytes,
+    heldout_perplexity, and whatever else was measured.
+    """
+    history = History()
+    for row in engine:
+        monitor_time = row.pop("monitor_time")
+        history.append(
+            time=row.pop("time") - monitor_time,
+            version=row.pop("version"),
+            documents=row.pop("amount"),
+            heldout_perplexity=row.pop("heldout_perplexity", np.nan),
+            staleness=row.pop("staleness_mean"),
+            bytes=row.pop("bytes"),
+            **{k: v for k, v in row.items() if k not in ("steps", "staleness_max")},
+        )
+    return history
