@@ -77,7 +77,7 @@ class TrainingBar:
     def show(self, progress: FitProgress) -> None:
         """Move the bar; a callback for `fit`."""
         self._last = progress
-        state = [f"epoch {progress.epoch:.1f}/{self._max_iter}"]
+        state = [f"epoch {progress.epoch:.1f}/{self._max_iter:,}"]
         if progress.heldout_perplexity is not None:
             state.append(f"perplexity {progress.heldout_perplexity:,.0f}")
         state.append(f"{progress.documents_per_second:,.0f} docs/s")
@@ -94,7 +94,7 @@ class TrainingBar:
         if self._last is None:
             return "stopped before the first documents were through"
         last = self._last
-        text = f"{last.epoch:.1f} of {self._max_iter} epochs in {last.time:.1f} s"
+        text = f"{last.epoch:.1f} of {self._max_iter:,} epochs in {last.time:.1f} s"
         return text if self._done(last) >= 1.0 else f"stopped after {text}"
 
     def _done(self, progress: FitProgress) -> float:

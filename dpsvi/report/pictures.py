@@ -51,7 +51,9 @@ _LOG_RATIO = 5.0
 
 # Of the map, in points: its width inside the margins, and a letter's width, roughly.
 _MAP_POINTS = 300.0
-_LETTER = 4.1
+_LETTER = 3.7
+# Fewer letters of a word say nothing.
+_MIN_LETTERS = 7
 
 
 def draw_convergence(curve: Sequence[Measurement]) -> str:
@@ -191,13 +193,14 @@ def draw_map(summary: Summary) -> str:
 
 
 def _name(axes: Axes, topic: Topic, centre: tuple[float, float], room: float) -> None:
-    """Write the number and the first word of a topic where its circle has room."""
-    number, word = str(topic.number), topic.label(1)
-    with_word = room > _LETTER * max(len(word), 5)
-    if room > _LETTER * (len(number) + 1):
-        _write(axes, number, centre, 1 if with_word else 0, weight="bold")
-    if with_word:
-        _write(axes, word, centre, -1, size=7.5)
+    """Write the number and the first word of a topic as far as there is room."""
+    n_letters = int(room / _LETTER)
+    number = str(topic.number)
+    if n_letters >= _MIN_LETTERS:
+        _write(axes, number, centre, 1, weight="bold")
+        _write(axes, _clip(topic.label(1), n_letters), centre, -1, size=7.5)
+    elif n_letters > len(number):
+        _write(axes, number, centre, 0, weight="bold")
 
 
 def _write(
