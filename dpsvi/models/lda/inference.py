@@ -71,9 +71,25 @@ class Inference:
         self._allocate(0, 0)
 
     def infer(
-        self, documents: NDArray[np.int32], read: NaturalParameters, scale: float
+        self,
+        documents: NDArray[np.int32],
+        read: NaturalParameters,
+        scale: float,
+        noise: int = 0,
     ) -> int:
-        """Work on a mini-batch; return the iterations done over all documents."""
+        """Work on a mini-batch; return the iterations done over all documents.
+
+        Parameters
+        ----------
+        documents : ndarray of int32
+            The mini-batch.
+        read : NaturalParameters
+            λ.
+        scale : float
+            What a weight of it counts now.
+        noise : int, default=0
+            Seed of random starts, for training; 0: even starts.
+        """
         self._documents = documents
         entries = int(self._lengths[documents].sum())
         if entries > self._all_local.size or documents.size > self._capacity:
@@ -108,6 +124,7 @@ class Inference:
             self.n_topics,
             self._tolerance,
             self._max_iterations,
+            np.uint64(noise),
             self._rows,
             self._row_counts,
             self._row_ratio,

@@ -84,7 +84,7 @@ class LDAProblem:
         width = np.sqrt(0.12)
         for begin in range(0, self.n_words, _BLOCK):
             block = parameters.weights[begin : begin + _BLOCK, : self.n_topics]
-            noise = rng.random(block.shape, dtype=self.dtype)
+            noise = rng.random(block.shape, dtype=np.float32)
             block[:] = (1.0 - width / 2) + width * noise
         parameters.sum_again()
         return parameters

@@ -43,10 +43,11 @@ class _VBThread:
         into: NaturalParameters,
         log_scales: tuple[float, float],
         weight: float,
+        noise: int,
     ) -> int:
         """Add a mini-batch; return the iterations done."""
         before, after = log_scales
-        iterations = self._inference.infer(documents, read, read.scale(before))
+        iterations = self._inference.infer(documents, read, read.scale(before), noise)
         self._inference.add_statistics(
             weight / into.scale(after), into, into.totals[self._thread]
         )
@@ -75,6 +76,7 @@ class _CVB0Thread:
         into: NaturalParameters,
         log_scales: tuple[float, float],
         weight: float,
+        noise: int,
     ) -> int:
         """Add a mini-batch, document by document; return the passes done."""
         before, after = log_scales
@@ -127,6 +129,7 @@ class _Worker:
         shuffled = seed if problem.learning == "online" else None
         self._batches = MiniBatches(shard.shape[0], problem.batch_size, shuffled)
         self._numbers = itertools.count()
+        self._noise = int(seed.generate_state(1, np.uint64)[0] >> 1) | 1
         kind: Any = _VBThread if problem.inference == "vb" else _CVB0Thread
         self._threads = [kind(problem, shard, i) for i in range(n_threads)]
         # Columns: documents, iterations. A row per thread, which alone writes it.
@@ -140,13 +143,15 @@ class _Worker:
         """Alg. 4 lines 4-9: a mini-batch a step, until the round has no more."""
         clock = self._problem.clock
         for step in steps:
-            documents = self._batches[next(self._numbers)]
+            number = next(self._numbers)
+            documents = self._batches[number]
             iterations = self._threads[thread].step(
                 documents,
                 self._read,
                 self._into,
                 (clock.log_scale[step], clock.log_scale[step + 1]),
                 self._weight(step, documents.size),
+                self._noise + number,
             )
             self._done[thread] += (documents.size, iterations)
             self._documents.append(documents)

@@ -9,9 +9,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import njit
 
 from dpsvi.models.lda.kernels.special import FASTMATH, exp_psi
+
+# Knuth's linear congruential generator; its top 24 bits make a uniform number.
+_MULTIPLIER = np.uint64(6364136223846793005)
+_INCREMENT = np.uint64(1442695040888963407)
+_TOP = np.uint64(40)
 
 
 @njit(nogil=True, cache=True, fastmath=FASTMATH, error_model="numpy", inline="always")
@@ -55,6 +61,7 @@ def infer_documents(
     n_topics: Any,
     tolerance: Any,
     max_iterations: Any,
+    noise: Any,
     rows: Any,
     counts: Any,
     row_ratio: Any,
@@ -63,7 +70,7 @@ def infer_documents(
     expectations: Any,
     ratio: Any,
 ) -> Any:
-    """Coordinate ascent on the topics of each document, from a uniform start.
+    """Coordinate ascent on the topics of each document.
 
     Equivalent, for one document with the rows B of its words in `topics`, to iterating
     ``e = np.exp(psi(gamma)); ratio = counts / (B @ e); gamma = prior + e * (ratio @ B)``
@@ -87,6 +94,11 @@ def infer_documents(
         K.
     tolerance, max_iterations : float, int
         When to stop on a document.
+    noise : uint64
+        Seed of random starts: gamma is ``prior + share * 3 * u**2`` with u uniform, of
+        mean ``prior + share``. In training they let topics part company: with the even
+        start, `noise` zero, near-equal topics stay equal and held-out perplexity ends
+        3 % higher.
     rows : ndarray of shape (longest + 3, n_padded)
         Scratch: the topics of one document's words, together.
     counts, row_ratio : ndarrays of shape (longest + 3,)
@@ -105,6 +117,9 @@ def infer_documents(
     """
     zero = topics.dtype.type(0)
     bound = tolerance * topics.dtype.type(n_topics)
+    three = topics.dtype.type(3)
+    grain = topics.dtype.type(2.0**-24)
+    state = noise
     iterations = 0
     position = 0
     for d in range(documents.size):
@@ -124,8 +139,14 @@ def infer_documents(
         share = mass / topics.dtype.type(n_topics)
         gamma = gammas[d]
         e = expectations[d]
-        for k in range(sums.size):
-            gamma[k] = prior[k] + share
+        if noise == 0:
+            for k in range(sums.size):
+                gamma[k] = prior[k] + share
+        else:
+            for k in range(sums.size):
+                state = state * _MULTIPLIER + _INCREMENT
+                u = topics.dtype.type(np.int64(state >> _TOP)) * grain
+                gamma[k] = prior[k] + share * three * u * u
         change = bound + 1
         iteration = 0
         while iteration < max_iterations and change >= bound:
