@@ -74,9 +74,7 @@ class Context:
         return self._call("on_fit_task_end", estimator, facts)
 
     def _call(self, hook: str, estimator: Any, facts: Mapping[str, Any]) -> bool:
-        given = {
-            name: facts.get(name) for name in ("X", "y", "metadata")
-        }
+        given = {name: facts.get(name) for name in ("X", "y", "metadata")}
         attributes = facts.get("reconstruction_attributes")
         if attributes is not None and self._callbacks:
             fitted = copy(estimator)
@@ -84,7 +82,9 @@ class Context:
                 setattr(fitted, name, value)
             given["fitted_estimator"] = fitted
         # A list, not any(): every callback is told.
-        answers = [_call(getattr(c, hook), estimator, self, given) for c in self._callbacks]
+        answers = [
+            _call(getattr(c, hook), estimator, self, given) for c in self._callbacks
+        ]
         return any(map(bool, answers))
 
 

@@ -21,8 +21,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from dpsvi.models.lda import evaluation
 from dpsvi.models.conjugate import NaturalParameters
+from dpsvi.models.lda import evaluation
 from dpsvi.models.lda.callbacks import CallbackSupport, with_callbacks
 from dpsvi.models.lda.epochs import EpochHooks
 from dpsvi.models.lda.fitting import Fit, documents_of
@@ -46,7 +46,10 @@ class DPSVILatentDirichletAllocation(
         "topic_word_prior": [None, _POSITIVE],
         "learning_method": [StrOptions({"batch", "online"})],
         "learning_decay": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
-        "learning_offset": [Interval(Real, 1, None, closed="left"), StrOptions({"auto"})],
+        "learning_offset": [
+            Interval(Real, 1, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "batch_size": [_COUNT, StrOptions({"auto"})],
         "evaluate_every": [Interval(Integral, None, None, closed="neither")],
@@ -260,7 +263,9 @@ class DPSVILatentDirichletAllocation(
         """Fit, then return the topics of the same documents; see `transform`."""
         return self.fit(X, y, **fit_params).transform(X, normalize=normalize)
 
-    def score(self, X: Any, y: Any = None, *, include_topics_term: bool = False) -> float:
+    def score(
+        self, X: Any, y: Any = None, *, include_topics_term: bool = False
+    ) -> float:
         """Return the evidence lower bound of documents in nats, summed over them.
 
         Parameters

@@ -79,7 +79,9 @@ class _Pass:
     def go(self) -> None:
         """Visit all documents on all threads."""
         n_batches = self.documents.batches.n_batches
-        with ThreadTeam(min(self.documents.n_threads, n_batches), "dpsvi-score") as team:
+        with ThreadTeam(
+            min(self.documents.n_threads, n_batches), "dpsvi-score"
+        ) as team:
             team.run(self, range(n_batches))
 
     def run(self, thread: int, steps: Iterator[int]) -> None:
@@ -132,7 +134,9 @@ class _Bound(_Pass):
         self.bounds[batch] = (
             words
             - _shifted(counts, batch, inference)
-            + ((prior - gamma) * log_theta + gammaln(gamma) - gammaln(prior)).sum(axis=1)
+            + ((prior - gamma) * log_theta + gammaln(gamma) - gammaln(prior)).sum(
+                axis=1
+            )
             + gammaln(prior.sum())
             - gammaln(gamma.sum(axis=1))
         )

@@ -16,7 +16,7 @@ from dpsvi.models.lda.problem import LDAProblem
 from dpsvi.models.lda.schedule import batch_size_for, rates_for
 from dpsvi.models.lda.validation import check_prior, n_threads_for
 
-__all__ = ["Fit", "documents_of", "completion_of"]
+__all__ = ["Fit", "completion_of", "documents_of"]
 
 # Documents of a thread between two looks at the clock, the callbacks and Ctrl-C.
 _ROUND_DOCUMENTS = 16384

@@ -67,7 +67,9 @@ class Epochs(Protocol):
     def begin(self) -> None:
         """A pass begins."""
 
-    def end(self, n_passes: int, parameters: NaturalParameters, log_scale: float) -> bool:
+    def end(
+        self, n_passes: int, parameters: NaturalParameters, log_scale: float
+    ) -> bool:
         """A pass has ended; return True to stop the run."""
 
 

@@ -75,17 +75,18 @@ class LDAProblem:
         return _empty_parameters(shape, self.dtype, self.topic_word_prior)
 
     def initial_parameters(self, rng: np.random.Generator) -> NaturalParameters:
-        """Return λ = prior + noise of mean 1 and standard deviation 0.1.
+        """Return noise of mean 1 and relative standard deviation 0.1, above the prior.
 
         The moments of Gamma(100, 1/100), the usual start (Hoffman et al. 2010), from
         uniform numbers, which are ten times as fast to draw.
         """
         parameters = self.empty_parameters()
+        mean = max(1.0 - self.topic_word_prior, 0.1)
         width = np.sqrt(0.12)
         for begin in range(0, self.n_words, _BLOCK):
             block = parameters.weights[begin : begin + _BLOCK, : self.n_topics]
             noise = rng.random(block.shape, dtype=np.float32)
-            block[:] = (1.0 - width / 2) + width * noise
+            block[:] = mean * (1.0 - width / 2 + width * noise)
         parameters.sum_again()
         return parameters
 
@@ -116,7 +117,6 @@ class LDAProblem:
         for payload, rate in zip(payloads, rates, strict=True):
             parameters.add(payload, rate)
         return parameters
-
 
 
 def _empty_parameters(

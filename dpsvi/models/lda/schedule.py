@@ -13,7 +13,7 @@ __all__ = ["batch_size_for", "rates_for"]
 
 
 def batch_size_for(model: Any, n_documents: int) -> int:
-    """Return the mini-batch size S of a model with ``batch_size="auto"`` or a number."""
+    """Return the mini-batch size S: as given, or our choice for "auto"."""
     if model.batch_size != "auto":
         return int(model.batch_size)
     largest = 1024 if model.inference == "vb" else 256

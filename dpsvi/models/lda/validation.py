@@ -79,7 +79,9 @@ def _canonical(X: Any, dtype: np.dtype[Any]) -> sp.csr_array:
         counts.sum_duplicates()
     data = counts.data.astype(dtype, copy=False)
     if not np.all(data):
-        counts = sp.csr_array((data, counts.indices, counts.indptr), counts.shape, copy=True)
+        counts = sp.csr_array(
+            (data, counts.indices, counts.indptr), counts.shape, copy=True
+        )
         counts.eliminate_zeros()
         return counts
     return sp.csr_array((data, counts.indices, counts.indptr), counts.shape)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from dpsvi.engine import Snapshot, Update
 from dpsvi.models.conjugate import NaturalParameters, RowUpdate
+from dpsvi.models.lda.inference import Inference
 from dpsvi.models.lda.kernels.arrays import padded_size
 from dpsvi.models.lda.kernels.cvb0 import cvb0_scratch, cvb0_step
-from dpsvi.models.lda.inference import Inference
 from dpsvi.models.lda.minibatches import MiniBatches
 
 if TYPE_CHECKING:
@@ -196,9 +196,7 @@ class OnlineWorker(_Worker):
         rows = self._touched()
         values = self._into.weights[rows] - self._before[rows]
         totals = values.sum(axis=0, dtype=float)[: self._problem.n_topics]
-        return self._finish_round(
-            RowUpdate(rows, values, totals, self._into.log_base)
-        )
+        return self._finish_round(RowUpdate(rows, values, totals, self._into.log_base))
 
     def _copy(self, parameters: NaturalParameters) -> NaturalParameters:
         copy = self._problem.empty_parameters()

@@ -113,9 +113,7 @@ def cvb0_step(
             mix[k] = scratch.base[k] + share * scratch.factors[k]
             sums[k] = 0
         at = to(scale)
-        _average(
-            indices, data, begin, end, weights, prior, at, length, rates, scratch
-        )
+        _average(indices, data, begin, end, weights, prior, at, length, rates, scratch)
         _add_document(
             indices, data, begin, end, weights, prior, at, to(mass), into, scratch
         )

@@ -72,8 +72,8 @@ def infer_documents(
 ) -> Any:
     """Coordinate ascent on the topics of each document.
 
-    Equivalent, for one document with the rows B of its words in `topics`, to iterating
-    ``e = np.exp(psi(gamma)); ratio = counts / (B @ e); gamma = prior + e * (ratio @ B)``
+    Equivalent, for one document with the rows B of its words in `topics`, to repeating
+    ``e = np.exp(psi(gamma)); ratio = n / (B @ e); gamma = prior + e * (ratio @ B)``
     until the mean absolute change of gamma is below `tolerance`. The textbook's factor
     exp(psi(sum(gamma))) cancels. ``e`` and ``ratio`` are left as the last iteration
     used them: the responsibilities ``ratio * e * B`` sum to the counts.
@@ -139,11 +139,11 @@ def infer_documents(
         share = mass / topics.dtype.type(n_topics)
         gamma = gammas[d]
         e = expectations[d]
-        if noise == 0:
-            for k in range(sums.size):
-                gamma[k] = prior[k] + share
-        else:
-            for k in range(sums.size):
+        for k in range(sums.size):
+            gamma[k] = prior[k] + share
+        if noise != 0:
+            # The padding draws nothing: both precisions see the same numbers.
+            for k in range(n_topics):
                 state = state * _MULTIPLIER + _INCREMENT
                 u = topics.dtype.type(np.int64(state >> _TOP)) * grain
                 gamma[k] = prior[k] + share * three * u * u
