@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-
-_needed = ("torch", "gymnasium", "ale_py")
-_missing = [name for name in _needed if importlib.util.find_spec(name) is None]
-if _missing:
-    raise ImportError(
-        f"dpsvi.rl needs {', '.join(_missing)}, which are not installed: "
-        'run pip install "dpsvi[rl]".'
-    )
+raise ImportError(
+    "dpsvi.rl is empty in this release: its agents (HSA2C) are still to be written. "
+    "They will need torch, gymnasium and ale-py, which the extra installs: "
+    'pip install "dpsvi[rl]". Topic models need none of these.'
+)

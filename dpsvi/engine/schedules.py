@@ -61,15 +61,16 @@ def constant(rate: float) -> Schedule:
 def robbins_monro(offset: float, decay: float) -> Schedule:
     """Return the schedule (offset + t) ** -decay, for steps t = 0, 1, ...
 
-    The rates sum to infinity and their squares do not (paper, below Eq. 50), so
-    that stochastic steps converge.
+    For a decay above 0.5 the rates sum to infinity and their squares do not (paper,
+    below Eq. 50), so that stochastic steps converge in the limit. Over the few epochs
+    of a real run a smaller decay may serve better.
 
     Parameters
     ----------
     offset : float
         Above 0; the larger, the smaller the first steps. Tau_0 in the paper.
     decay : float
-        In (0.5, 1]. Kappa, the forgetting rate, in the paper.
+        In [0, 1]. Kappa, the forgetting rate, in the paper.
 
     Raises
     ------
@@ -82,8 +83,8 @@ def robbins_monro(offset: float, decay: float) -> Schedule:
     0.25
     """
     _check_positive(offset=offset)
-    if not 0.5 < decay <= 1:
-        raise ValueError(f"decay is {decay!r}; it must be above 0.5 and at most 1")
+    if not 0 <= decay <= 1:
+        raise ValueError(f"decay is {decay!r}; it must be between 0 and 1")
     return _RobbinsMonro(float(offset), float(decay))
 
 

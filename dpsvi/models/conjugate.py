@@ -114,7 +114,7 @@ class NaturalParameters:
     @property
     def prior_mass(self) -> float:
         """What the prior alone adds to the sum of a column of λ."""
-        return self.weights.shape[0] * self.prior
+        return float(self.weights.shape[0] * self.prior)
 
     def scale(self, log_scale: float) -> float:
         """Return what a weight counts at a time on the clock."""

@@ -72,8 +72,8 @@ def test_values_out_of_range_are_refused() -> None:
         constant(math.inf)
     with pytest.raises(ValueError, match="offset is -1"):
         robbins_monro(-1, 0.7)
-    with pytest.raises(ValueError, match=r"decay is 0\.5"):
-        robbins_monro(1, 0.5)
+    with pytest.raises(ValueError, match=r"decay is 1\.5"):
+        robbins_monro(1, 1.5)
     with pytest.raises(ValueError, match="T is 0"):
         corollary_rates(1, 1, 1, 1, 1, 1, 0)
     with pytest.raises(ValueError, match="split is 'half'"):

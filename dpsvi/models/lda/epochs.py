@@ -53,7 +53,7 @@ class EpochHooks:
             line = f", training perplexity {perplexity:.4f}"
         if model.verbose:
             sys.stdout.write(f"epoch {n_passes} of {model.max_iter}{line}\n")
-        return stop | self._task.call_on_fit_task_end(
+        asked_to: bool = self._task.call_on_fit_task_end(
             estimator=model,
             **self._data,
             reconstruction_attributes=lambda: {
@@ -62,6 +62,7 @@ class EpochHooks:
                 "n_iter_": n_passes,
             },
         )
+        return stop or asked_to
 
     def close(self) -> None:
         """Tell the callbacks that the fit has ended."""

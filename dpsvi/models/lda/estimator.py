@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -38,7 +38,135 @@ _COUNT = Interval(Integral, 1, None, closed="left")
 class DPSVILatentDirichletAllocation(
     CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
-    __doc__ = "TODO"
+    """Latent Dirichlet allocation by distributed, parallel variational inference.
+
+    Finds topics in counts of words, by stochastic natural gradients on lock-free
+    threads (DPSVI [1]_). Takes the place of scikit-learn's
+    `LatentDirichletAllocation`: the same parameters, methods and attributes, and more.
+
+    Parameters
+    ----------
+    n_components : int, default=10
+        Number of topics, K.
+    doc_topic_prior : float or array-like of shape (n_components,), default=None
+        Dirichlet prior of the topics of a document, α. None: ``1 / n_components``.
+    topic_word_prior : float, default=None
+        Dirichlet prior of the words of a topic, η. None: ``1 / n_components``.
+    learning_method : {"online", "batch"}, default="online"
+        Stochastic steps from mini-batches, or coordinate ascent on all documents at
+        once. `partial_fit` is always online.
+    learning_decay : float in [0, 1] or "auto", default="auto"
+        κ of the rate of a step, ``(learning_offset + t) ** -learning_decay`` for the
+        steps t = 1, 2, ... of the model's life; online learning only. "auto" leaves
+        this and the three other "auto" below to us.
+    learning_offset : float of at least 1 or "auto", default="auto"
+        τ₀ of the rate of a step. Large values make the first steps count less.
+    max_iter : int, default=10
+        Passes of `fit` over the documents, at most.
+    batch_size : int or "auto", default="auto"
+        Documents of a mini-batch, S.
+    evaluate_every : int, default=-1
+        Passes between two measurements of training perplexity; below 1 for never.
+    total_samples : float, default=1e6
+        Number of documents, N, that those given to `partial_fit` are a part of.
+    perp_tol : float, default=0.1
+        `fit` ends when training perplexity changes by less between measurements.
+    mean_change_tol : float, default=1e-3
+        Inference on a document ends when the mean absolute change of its γ is less.
+        Not used by ``inference="cvb0"`` while fitting.
+    max_doc_update_iter : int, default=100
+        Iterations on a document, at most; as `mean_change_tol`.
+    n_jobs : int or None, default=None
+        Lock-free threads, p in the paper. None: all cores. Fits are reproducible to
+        the bit with 1 only; `transform` and all measures with any number.
+    verbose : int, default=0
+        Above 0: a line on the standard output after each pass.
+    random_state : int, RandomState or None, default=None
+        Seed of the first topics, of the order of documents and of random starts.
+    inference : {"vb", "cvb0"}, default="vb"
+        What a local step does. "vb": variational Bayes, scikit-learn's model [2]_.
+        "cvb0": collapsed variational Bayes of order zero [3]_, which needs one pass
+        over a document. `transform` and all measures use variational Bayes.
+    local_steps : int or "auto", default="auto"
+        Mini-batches of each thread between pull and push, B in the paper. Time
+        limits, callbacks, `X_val` and Ctrl-C are looked at after each push.
+    master_batch_size : int or None, default=None
+        Pushes that the master merges at once, M in the paper. None: the number of
+        workers, which is one in this process.
+    local_learning_rate : float in (0, 1] or None, default=None
+        Rate of all local steps, in place of `learning_decay` and `learning_offset`:
+        ρ_t of Eq. 52, the local rate of Alg. 4.
+    global_learning_rate : float or None, default=None
+        What the master multiplies each push by, ρ in Alg. 3. None: 1.
+    max_staleness : int or None, default=None
+        Pushes that are staler than this many versions are dropped. None: no bound.
+    backend : {"auto", "local", "simulated"}, default="auto"
+        Where the work is done. "auto" and "local": in this process; "simulated":
+        on one thread, step by step, for tests.
+    max_time : float or None, default=None
+        Seconds after which `fit` ends. None: no limit.
+    patience : int or None, default=None
+        `fit` ends after this many measurements on `X_val` in a row without a new
+        best. The topics are those at the end, not at the best measurement.
+    dtype : {"float32", "float64"} or None, default=None
+        What to compute in. None: float64 for input in float64, else float32.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_features)
+        Dirichlet parameters of the topics, λ; divide rows by their sums for
+        probabilities of words.
+    exp_dirichlet_component_ : ndarray of shape (n_components, n_features)
+        exp(E[log β]), computed when asked for.
+    doc_topic_prior_ : float or ndarray of shape (n_components,)
+        α as used.
+    topic_word_prior_ : float
+        η as used.
+    bound_ : float
+        Training perplexity at the end, from the bound; of a sample of the documents
+        unless `evaluate_every` is above 0.
+    history_ : dpsvi.engine.History
+        A row per merge: training seconds, version, documents seen, held-out
+        perplexity, staleness, bytes, iterations per document.
+    n_iter_ : int
+        Whole passes of `fit` over the documents.
+    n_batch_iter_ : int
+        One more than the mini-batches seen in the life of the model.
+    n_features_in_ : int
+        Number of words, V.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The words, if the documents came with names.
+    random_state_ : RandomState
+        As used, for `partial_fit` to go on.
+
+    References
+    ----------
+    .. [1] Mohamad, Alamri, Bouchachia (2022). Scaling up stochastic gradient descent
+       for non-convex optimisation. Machine Learning. arXiv 2210.02882.
+    .. [2] Hoffman, Blei, Bach (2010). Online learning for latent Dirichlet
+       allocation. NIPS.
+    .. [3] Foulds, Boyles, DuBois, Smyth, Welling (2013). Stochastic collapsed
+       variational Bayesian inference for latent Dirichlet allocation. KDD.
+
+    Examples
+    --------
+    >>> from dpsvi import DPSVILatentDirichletAllocation
+    >>> from dpsvi.datasets import make_corpus
+    >>> corpus = make_corpus(500, n_words=100, n_topics=5, random_state=0)
+    >>> train, test = corpus.split(0.1, random_state=0)
+    >>> model = DPSVILatentDirichletAllocation(5, n_jobs=1, random_state=0)
+    >>> model.fit(train).components_.shape
+    (5, 100)
+    >>> model.transform(test).shape
+    (50, 5)
+    >>> len(model.topics(n_words=3)), len(model.topics(n_words=3)[0])
+    (5, 3)
+
+    Topics predict unseen words far better than chance, one in a hundred:
+
+    >>> model.heldout_perplexity(test) < 50
+    True
+    """
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
         "n_components": [_COUNT],
@@ -78,7 +206,7 @@ class DPSVILatentDirichletAllocation(
         *,
         doc_topic_prior: float | Any = None,
         topic_word_prior: float | None = None,
-        learning_method: str = "online",
+        learning_method: Literal["batch", "online"] = "online",
         learning_decay: float | str = "auto",
         learning_offset: float | str = "auto",
         max_iter: int = 10,
@@ -86,18 +214,18 @@ class DPSVILatentDirichletAllocation(
         evaluate_every: int = -1,
         total_samples: float = 1e6,
         perp_tol: float = 1e-1,
-        mean_change_tol: float = 1e-3,
+        mean_change_tol: float = 1e-2,
         max_doc_update_iter: int = 100,
         n_jobs: int | None = None,
         verbose: int = 0,
         random_state: int | np.random.RandomState | None = None,
-        inference: str = "vb",
+        inference: Literal["vb", "cvb0"] = "vb",
         local_steps: int | str = "auto",
         master_batch_size: int | None = None,
         local_learning_rate: float | None = None,
         global_learning_rate: float | None = None,
         max_staleness: int | None = None,
-        backend: str = "auto",
+        backend: Literal["auto", "local", "simulated"] = "auto",
         max_time: float | None = None,
         patience: int | None = None,
         dtype: Any = None,
@@ -229,8 +357,9 @@ class DPSVILatentDirichletAllocation(
                 check_random_state(self.random_state) if first else self.random_state_
             )
             n_iter = 0 if first else self.n_iter_
-            self._take(random_state, fit.run(random_state, start=start))
-            self.n_iter_ = n_iter
+            attributes = fit.run(random_state, start=start)
+            # Passes are counted by `fit` alone.
+            self._take(random_state, {**attributes, "n_iter_": n_iter})
         return self
 
     def transform(self, X: Any, *, normalize: bool = True) -> NDArray[Any]:
@@ -261,7 +390,8 @@ class DPSVILatentDirichletAllocation(
         self, X: Any, y: Any = None, *, normalize: bool = True, **fit_params: Any
     ) -> NDArray[Any]:
         """Fit, then return the topics of the same documents; see `transform`."""
-        return self.fit(X, y, **fit_params).transform(X, normalize=normalize)
+        fitted: Self = self.fit(X, y, **fit_params)
+        return fitted.transform(X, normalize=normalize)
 
     def score(
         self, X: Any, y: Any = None, *, include_topics_term: bool = False
@@ -367,7 +497,8 @@ class DPSVILatentDirichletAllocation(
         check_is_fitted(self)
         totals = self.components_.sum(axis=1, dtype=float)
         log_beta = psi(self.components_) - psi(totals)[:, np.newaxis]
-        return np.exp(log_beta).astype(self.components_.dtype)
+        topics: NDArray[Any] = np.exp(log_beta).astype(self.components_.dtype)
+        return topics
 
     def _check(
         self, X: Any, *, whom: str, reset: bool = False, dtype: Any = None

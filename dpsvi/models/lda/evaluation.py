@@ -151,7 +151,8 @@ def _shifted(
     rows = counts[batch]
     owner = np.repeat(np.arange(batch.size), np.diff(rows.indptr))
     shifts = rows.data * inference.shifts[inference.local].astype(float)
-    return np.bincount(owner, shifts, minlength=batch.size)
+    sums = np.bincount(owner, shifts, minlength=batch.size)
+    return np.asarray(sums, dtype=np.float64)
 
 
 def _padded(values: NDArray[Any], n_padded: int, dtype: Any) -> NDArray[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -33,7 +33,7 @@ def documents_of(model: Any, counts: sp.csr_array) -> Documents:
         prior,
         model.mean_change_tol,
         model.max_doc_update_iter,
-        n_threads_for(model.n_jobs),
+        n_threads_for(model.n_jobs, counts.shape[0]),
     )
 
 
@@ -68,7 +68,7 @@ class Fit:
         model: Any,
         counts: sp.csr_array,
         *,
-        learning: str,
+        learning: Literal["online", "batch"],
         n_passes: int,
         n_documents: float,
         first_step: int = 0,
@@ -77,7 +77,8 @@ class Fit:
         self.counts = counts
         self.n_passes = n_passes
         self.first_step = first_step
-        size = batch_size_for(model, counts.shape[0])
+        self.n_threads = n_threads_for(model.n_jobs, counts.shape[0])
+        size = batch_size_for(model, counts.shape[0], self.n_threads)
         self.n_batches = MiniBatches(counts.shape[0], size, None).n_batches
         n_steps = self.n_batches * n_passes
         rates = np.zeros(n_steps)
@@ -104,12 +105,11 @@ class Fit:
     def plan(self, seed: int) -> Plan:
         """Return the layout of the run."""
         model = self.model
-        n_threads = n_threads_for(model.n_jobs)
         rate = model.global_learning_rate
         return Plan(
             total_steps=self.n_batches * self.n_passes,
-            n_threads=n_threads,
-            local_steps=self._local_steps(n_threads),
+            n_threads=self.n_threads,
+            local_steps=self._local_steps(),
             master_batch_size=model.master_batch_size,
             max_time=model.max_time,
             max_staleness=model.max_staleness,
@@ -118,15 +118,15 @@ class Fit:
             seed=seed,
         )
 
-    def _local_steps(self, n_threads: int) -> int:
+    def _local_steps(self) -> int:
         """B: as asked for, or enough to make the end of a round cheap."""
         if self.problem.learning == "batch":
-            return -(-self.n_batches // n_threads)
+            return -(-self.n_batches // self.n_threads)
         steps = self.model.local_steps
         if steps == "auto":
             steps = max(_ROUND_STEPS, _ROUND_DOCUMENTS // self.problem.batch_size)
         deepest = self.problem.clock.steps_within(DEEPEST_ROUND)
-        return max(1, min(int(steps), deepest // n_threads))
+        return max(1, min(int(steps), deepest // self.n_threads))
 
     def run(
         self,

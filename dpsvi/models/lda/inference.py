@@ -114,7 +114,7 @@ class Inference:
             self.topics,
             self.shifts,
         )
-        return infer_documents(
+        iterations: int = infer_documents(
             counts.indptr,
             counts.data,
             documents,
@@ -133,6 +133,7 @@ class Inference:
             self.expectations,
             self._ratio,
         )
+        return iterations
 
     def add_statistics(
         self, weight: float, into: NaturalParameters, totals: NDArray[np.float64]

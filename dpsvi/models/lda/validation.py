@@ -12,6 +12,9 @@ from sklearn.utils.validation import _check_n_features, check_array, validate_da
 
 __all__ = ["check_counts", "check_prior", "n_threads_for"]
 
+# Documents that make a thread worth while.
+_WORTH_A_THREAD = 500
+
 
 def check_counts(
     estimator: Any, X: Any, *, reset: bool, whom: str, dtype: Any = None
@@ -108,10 +111,15 @@ def check_prior(name: str, value: Any, n_topics: int) -> NDArray[np.float64]:
     return np.broadcast_to(prior, (n_topics,)).copy()
 
 
-def n_threads_for(n_jobs: int | None) -> int:
-    """Return the number of threads: all cores for None, else as scikit-learn counts.
+def n_threads_for(n_jobs: int | None, n_documents: int) -> int:
+    """Return the number of threads: as scikit-learn counts them, or ours for None.
 
-    >>> n_threads_for(3)
-    3
+    That is all cores, as long as each has documents enough to be worth the hand-over:
+    small fits stay on one thread, and so repeatable bit for bit.
+
+    >>> n_threads_for(3, n_documents=10), n_threads_for(None, n_documents=10)
+    (3, 1)
     """
-    return int(effective_n_jobs(-1 if n_jobs is None else n_jobs))
+    if n_jobs is not None:
+        return int(effective_n_jobs(n_jobs))
+    return max(1, min(int(effective_n_jobs(-1)), n_documents // _WORTH_A_THREAD))

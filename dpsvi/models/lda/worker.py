@@ -106,7 +106,7 @@ class _CVB0Thread:
         return int(documents.size)
 
 
-def _average_rates(longest: int) -> NDArray[np.float64]:
+def _average_rates(longest: int) -> NDArray[np.floating]:
     """Step sizes of a document's running average, one per group of words."""
     strength, delay, decay = _AVERAGE
     groups = np.arange(max(1, -(-longest // _WORDS_AT_ONCE) + 1))

@@ -16,7 +16,7 @@ def padded_size(n: int, dtype: Any) -> int:
     >>> padded_size(100, "float32"), padded_size(100, "float64")
     (112, 104)
     """
-    items = CACHE_LINE // np.dtype(dtype).itemsize
+    items = CACHE_LINE // int(np.dtype(dtype).itemsize)
     return -(-n // items) * items
 
 
@@ -26,4 +26,5 @@ def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     size = math.prod(shape) * dtype.itemsize
     buffer = np.zeros(size + CACHE_LINE, np.uint8)
     start = -buffer.ctypes.data % CACHE_LINE
-    return buffer[start : start + size].view(dtype).reshape(shape)
+    array: np.ndarray = buffer[start : start + size].view(dtype).reshape(shape)
+    return array

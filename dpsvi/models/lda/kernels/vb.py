@@ -140,7 +140,10 @@ def infer_documents(
         gamma = gammas[d]
         e = expectations[d]
         for k in range(sums.size):
-            gamma[k] = prior[k] + share
+            # The padding stays at its prior, and does not count as change.
+            gamma[k] = prior[k]
+        for k in range(n_topics):
+            gamma[k] += share
         if noise != 0:
             # The padding draws nothing: both precisions see the same numbers.
             for k in range(n_topics):
