@@ -25,7 +25,7 @@ from dpsvi.models.conjugate import NaturalParameters
 from dpsvi.models.lda import evaluation
 from dpsvi.models.lda.callbacks import CallbackSupport, with_callbacks
 from dpsvi.models.lda.epochs import EpochHooks
-from dpsvi.models.lda.fitting import Fit, documents_of
+from dpsvi.models.lda.fitting import Fit, documents_of, perplexity
 from dpsvi.models.lda.problem import parameters_of
 from dpsvi.models.lda.validation import check_counts
 
@@ -41,7 +41,7 @@ class DPSVILatentDirichletAllocation(
     """Latent Dirichlet allocation by distributed, parallel variational inference.
 
     Finds topics in counts of words, by stochastic natural gradients on lock-free
-    threads (DPSVI [1]_). Takes the place of scikit-learn's
+    threads (DPSVI, Mohamad et al. 2022). Takes the place of scikit-learn's
     `LatentDirichletAllocation`: the same parameters, methods and attributes, and more.
 
     Parameters
@@ -84,9 +84,10 @@ class DPSVILatentDirichletAllocation(
     random_state : int, RandomState or None, default=None
         Seed of the first topics, of the order of documents and of random starts.
     inference : {"vb", "cvb0"}, default="vb"
-        What a local step does. "vb": variational Bayes, scikit-learn's model [2]_.
-        "cvb0": collapsed variational Bayes of order zero [3]_, which needs one pass
-        over a document. `transform` and all measures use variational Bayes.
+        What a local step does. "vb": variational Bayes, scikit-learn's model (Hoffman
+        et al. 2010). "cvb0": collapsed variational Bayes of order zero (after Foulds
+        et al. 2013): one pass over a document, and usually a lower perplexity.
+        `transform` and all measures use variational Bayes.
     local_steps : int or "auto", default="auto"
         Mini-batches of each thread between pull and push, B in the paper. Time
         limits, callbacks, `X_val` and Ctrl-C are looked at after each push.
@@ -134,19 +135,20 @@ class DPSVILatentDirichletAllocation(
         One more than the mini-batches seen in the life of the model.
     n_features_in_ : int
         Number of words, V.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         The words, if the documents came with names.
     random_state_ : RandomState
         As used, for `partial_fit` to go on.
 
     References
     ----------
-    .. [1] Mohamad, Alamri, Bouchachia (2022). Scaling up stochastic gradient descent
-       for non-convex optimisation. Machine Learning. arXiv 2210.02882.
-    .. [2] Hoffman, Blei, Bach (2010). Online learning for latent Dirichlet
-       allocation. NIPS.
-    .. [3] Foulds, Boyles, DuBois, Smyth, Welling (2013). Stochastic collapsed
-       variational Bayesian inference for latent Dirichlet allocation. KDD.
+    Mohamad, Alamri, Bouchachia (2022). Scaling up stochastic gradient descent for
+    non-convex optimisation. Machine Learning. arXiv 2210.02882.
+
+    Hoffman, Blei, Bach (2010). Online learning for latent Dirichlet allocation. NIPS.
+
+    Foulds, Boyles, DuBois, Smyth, Welling (2013). Stochastic collapsed variational
+    Bayesian inference for latent Dirichlet allocation. KDD.
 
     Examples
     --------
@@ -490,6 +492,26 @@ class DPSVILatentDirichletAllocation(
             share = topic[best] / topic.sum(dtype=float)
             table.append(list(zip(words[best].tolist(), share.tolist(), strict=True)))
         return table
+
+    @property
+    def bound_(self) -> float:
+        """Perplexity of the training documents, of at most 1,000 of them.
+
+        Computed when it is first asked for: a fit does not pay for it.
+        """
+        check_is_fitted(self)
+        if self._bound is None:
+            documents = documents_of(self, self._bound_documents)
+            parameters = parameters_of(self.components_, self.topic_word_prior_)
+            self._bound = perplexity(documents, parameters)
+            self._bound_documents = None
+        return float(self._bound)
+
+    def __getstate__(self) -> Any:
+        # Training documents never leave the process with a pickled model.
+        if getattr(self, "_bound_documents", None) is not None:
+            _ = self.bound_
+        return super().__getstate__()
 
     @property
     def exp_dirichlet_component_(self) -> NDArray[Any]:

@@ -16,12 +16,12 @@ from dpsvi.models.lda.problem import LDAProblem
 from dpsvi.models.lda.schedule import batch_size_for, rates_for
 from dpsvi.models.lda.validation import check_prior, n_threads_for
 
-__all__ = ["Fit", "completion_of", "documents_of"]
+__all__ = ["Fit", "completion_of", "documents_of", "perplexity"]
 
 # Documents of a thread between two looks at the clock, the callbacks and Ctrl-C.
 _ROUND_DOCUMENTS = 16384
 _ROUND_STEPS = 16
-# Training documents whose perplexity stands for that of all.
+# Training documents whose perplexity stands for that of all, as `bound_`.
 _BOUND_SAMPLE = 1000
 
 
@@ -174,7 +174,7 @@ class Fit:
 
     def perplexity(self, parameters: NaturalParameters, scale: float) -> float:
         """Return the perplexity of the training documents."""
-        return _perplexity(documents_of(self.model, self.counts), parameters, scale)
+        return perplexity(documents_of(self.model, self.counts), parameters, scale)
 
     def priors(self) -> dict[str, Any]:
         """Return the fitted attributes of the priors."""
@@ -202,22 +202,22 @@ class Fit:
             "components_": components,
             "n_batch_iter_": 1 + self.first_step + done,
             "n_iter_": done // self.n_batches,
-            "bound_": self._bound(parameters, log_scale),
+            "_bound": None,
+            "_bound_documents": self._sample(),
             "history_": history_of(result.history),
         }
 
-    def _bound(self, parameters: NaturalParameters, log_scale: float) -> float:
+    def _sample(self) -> sp.csr_array:
+        """Documents evenly spread over the training set."""
         n_documents = self.counts.shape[0]
-        sample = np.arange(n_documents)
-        if self.model.evaluate_every <= 0 and n_documents > _BOUND_SAMPLE:
-            sample = np.linspace(0, n_documents - 1, _BOUND_SAMPLE).astype(int)
-        documents = documents_of(self.model, self.counts[sample])
-        return _perplexity(documents, parameters, parameters.scale(log_scale))
+        n_sample = min(n_documents, _BOUND_SAMPLE)
+        return self.counts[np.linspace(0, n_documents - 1, n_sample).astype(int)]
 
 
-def _perplexity(
-    documents: Documents, parameters: NaturalParameters, scale: float
+def perplexity(
+    documents: Documents, parameters: NaturalParameters, scale: float = 1.0
 ) -> float:
+    """Return exp of minus the bound per token; 1 if there are no tokens."""
     n_tokens = float(documents.counts.data.sum(dtype=float))
     bound = documents_bound(documents, parameters, scale)
     return float(np.exp(-bound / n_tokens)) if n_tokens else 1.0

@@ -163,9 +163,16 @@ def _average(
     total = zero
     for k in range(n):
         total += mix[k]
-    for group in range((end - begin) // 4):
+    last = end - 1
+    for group in range((end - begin + 3) // 4):
         j = begin + 4 * group
-        w0, w1, w2, w3 = indices[j], indices[j + 1], indices[j + 2], indices[j + 3]
+        # The last group may be short: its last word stands in, with a count of zero.
+        j1, j2, j3 = min(j + 1, last), min(j + 2, last), min(j + 3, last)
+        w0, w1, w2, w3 = indices[j], indices[j1], indices[j2], indices[j3]
+        n0 = data[j]
+        n1 = data[j1] if j + 1 < end else zero
+        n2 = data[j2] if j + 2 < end else zero
+        n3 = data[j3] if j + 3 < end else zero
         for ahead in range(j + _AHEAD, min(j + _AHEAD + 4, end)):
             prefetch_row(weights, indices[ahead])
         s0, s1, s2, s3 = zero, zero, zero, zero
@@ -176,13 +183,13 @@ def _average(
             s2 += x * weights[w2, k]
             s3 += x * weights[w3, k]
         floor = prior * total
-        counted = data[j] + data[j + 1] + data[j + 2] + data[j + 3]
+        counted = n0 + n1 + n2 + n3
         share = min(rates[min(group, rates.size - 1)] * counted, most)
         each = share / counted * length
-        c0 = each * data[j] / (scale * s0 + floor)
-        c1 = each * data[j + 1] / (scale * s1 + floor)
-        c2 = each * data[j + 2] / (scale * s2 + floor)
-        c3 = each * data[j + 3] / (scale * s3 + floor)
+        c0 = each * n0 / (scale * s0 + floor)
+        c1 = each * n1 / (scale * s1 + floor)
+        c2 = each * n2 / (scale * s2 + floor)
+        c3 = each * n3 / (scale * s3 + floor)
         keep = one - share
         c = prior * (c0 + c1 + c2 + c3)
         c0, c1, c2, c3 = c0 * scale, c1 * scale, c2 * scale, c3 * scale
@@ -191,22 +198,6 @@ def _average(
             x = c + c0 * weights[w0, k] + c1 * weights[w1, k]
             x += c2 * weights[w2, k] + c3 * weights[w3, k]
             y = mix[k] * (keep + factors[k] * x) + share * base[k]
-            mix[k] = y
-            total += y
-    for j in range(begin + (end - begin) // 4 * 4, end):
-        w0 = indices[j]
-        s0 = zero
-        for k in range(n):
-            s0 += mix[k] * weights[w0, k]
-        share = min(rates[min((end - begin) // 4, rates.size - 1)] * data[j], most)
-        keep = one - share
-        c0 = share * length / (scale * s0 + prior * total)
-        c = prior * c0
-        c0 *= scale
-        total = zero
-        for k in range(n):
-            y = mix[k] * (keep + factors[k] * (c + c0 * weights[w0, k]))
-            y += share * base[k]
             mix[k] = y
             total += y
 

@@ -1,0 +1,166 @@
+"""What is refused, in which words, and that the model stays as it was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.exceptions import NotFittedError
+from small_corpora import (
+    assert_same_attributes,
+    fitted_attributes,
+    make_counts,
+    make_model,
+    make_table,
+)
+
+X = make_counts()
+
+
+def spoiled(value: float) -> Any:
+    table = make_table()
+    table[3, 4] = value
+    return table
+
+
+BAD_DATA = {
+    "nan": (spoiled(np.nan), "NaN"),
+    "infinite": (spoiled(np.inf), "infinity"),
+    "negative": (spoiled(-1.0), r"Negative values.*-1; counts must be at least 0"),
+    "sparse negative": (sp.csr_array(spoiled(-1.0)), "Negative values"),
+    "sparse nan": (sp.csr_array(spoiled(np.nan)), "NaN"),
+    "no documents": (np.zeros((0, 20)), "0 sample"),
+    "no words": (np.zeros((20, 0)), "0 feature"),
+    "strings": ([["ape", "bee"]], "strings"),
+    "one dimension": ([1.0, 2.0], "2D array"),
+    "complex": (np.ones((3, 20)) * 1j, "Complex"),
+    "None": (None, "."),
+}
+
+BAD_PARAMETERS = {
+    "n_components": [0, 2.5],
+    "doc_topic_prior": [-1.0, 0.0, [0.1, 0.2], [0.1, 0.2, -1.0], np.nan, np.inf],
+    "topic_word_prior": [-1.0, 0.0, np.nan, np.inf],
+    "learning_method": ["offline"],
+    "learning_decay": [1.5, "fast"],
+    "learning_offset": [0.5, "late"],
+    "max_iter": [-1],
+    "batch_size": [0, "large"],
+    "n_jobs": [0],
+    "inference": ["gibbs"],
+    "local_steps": [0],
+    "local_learning_rate": [0.0, 1.5],
+    "global_learning_rate": [0.0, np.inf],
+    "master_batch_size": [0],
+    "max_staleness": [-1],
+    "backend": ["mpi"],
+    "max_time": [0.0, np.nan],
+    "patience": [0],
+    "dtype": ["float16", np.float16, int, str],
+    "random_state": ["seed"],
+}
+
+
+def refuse(model: Any, match: str, **arguments: Any) -> None:
+    """A fit that fails, on a fitted model and on a new one, changes neither."""
+    before = fitted_attributes(model)
+    given = dict(arguments)
+    data = given.pop("X", X)
+    with pytest.raises((ValueError, TypeError), match=match):
+        model.fit(data, **given)
+    after = fitted_attributes(model)
+    assert_same_attributes(before, after)
+    for name in ("history_", "random_state_"):
+        assert before.get(name) is after.get(name)
+    assert "_callback_fit_ctx" not in vars(model)
+
+
+@pytest.mark.parametrize("case", BAD_DATA)
+@pytest.mark.parametrize("fitted", [True, False])
+def test_bad_data(case: str, fitted: bool) -> None:
+    data, match = BAD_DATA[case]
+    model = make_model()
+    if fitted:
+        model.fit(X)
+    refuse(model, match, X=data)
+    if case not in ("no words", "strings"):
+        refuse(model, match, X_val=data)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name, values in BAD_PARAMETERS.items() for value in values],
+)
+def test_bad_parameters(name: str, value: Any) -> None:
+    model = make_model().fit(X)
+    model.set_params(**{name: value})
+    refuse(model, name if name != "random_state" else "seed|random_state")
+    assert_same_attributes(
+        fitted_attributes(model), fitted_attributes(make_model().fit(X))
+    )
+
+
+@pytest.mark.parametrize(
+    "method", ["transform", "score", "perplexity", "heldout_perplexity", "partial_fit"]
+)
+def test_another_width_is_refused(method: str) -> None:
+    model = make_model().fit(X)
+    before = fitted_attributes(model)
+    with pytest.raises(ValueError, match="7 features"):
+        getattr(model, method)(X[:, :7])
+    assert_same_attributes(before, fitted_attributes(model))
+    refuse(model, "7 features", X_val=X[:, :7])
+
+
+@pytest.mark.parametrize(
+    "method", ["transform", "score", "perplexity", "heldout_perplexity", "topics"]
+)
+def test_not_fitted(method: str) -> None:
+    arguments = [] if method == "topics" else [X]
+    with pytest.raises(NotFittedError):
+        getattr(make_model(), method)(*arguments)
+
+
+def test_partial_fit_on_bad_data() -> None:
+    model = make_model().partial_fit(X)
+    before = fitted_attributes(model)
+    for data, match in (BAD_DATA["nan"], BAD_DATA["negative"], BAD_DATA["None"]):
+        with pytest.raises((ValueError, TypeError), match=match):
+            model.partial_fit(data)
+    assert_same_attributes(before, fitted_attributes(model))
+
+
+@pytest.mark.parametrize("fitted", [True, False])
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_failing_callback(fitted: bool, error: type[BaseException]) -> None:
+    model = make_model(local_steps=1)
+    if fitted:
+        model.fit(X)
+    before = fitted_attributes(model)
+
+    def fail(progress: Any) -> None:
+        raise error("from the callback")
+
+    with pytest.raises(error, match="from the callback"):
+        model.fit(X, callbacks=[fail])
+    assert_same_attributes(before, fitted_attributes(model))
+    model.fit(X)
+
+
+def test_counts_beyond_single_precision_say_so() -> None:
+    model = make_model().fit(X)
+    before = fitted_attributes(model)
+    huge = (X * 1e37).astype(np.float32)
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match="float64"):
+        model.fit(huge)
+    assert_same_attributes(before, fitted_attributes(model))
+
+
+def test_held_out_documents_need_words_left_to_predict() -> None:
+    refuse(make_model(), "no token", X_val=np.zeros((3, 20)))
+    model = make_model().fit(X)
+    for fraction in (0.0, 1.0, np.nan):
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            model.heldout_perplexity(X, observed_fraction=fraction)

@@ -1,0 +1,48 @@
+"""The Python code in README.md and docs/ runs as it stands, page by page."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# The opening fence at the start of a line; what it holds ends at the next fence.
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def _blocks(page: Path) -> list[str]:
+    """Return the code of a page, each block on the lines where the page has it."""
+    text = page.read_text(encoding="utf-8")
+    return [
+        "\n" * text.count("\n", 0, match.start(1)) + match[1]
+        for match in BLOCK.finditer(text)
+    ]
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if _blocks(page)], ids=lambda page: page.name
+)
+def test_code_runs(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": page.stem}
+    for block in _blocks(page):
+        exec(compile(block, str(page), "exec"), namespace)
+    # Every page shows something, so that readers see that it has worked.
+    assert capsys.readouterr().out or page.stem == "migrating"
+
+
+def test_the_pages_with_code_are_found():
+    assert {"README.md", "tutorial.md"} <= {
+        page.name for page in PAGES if _blocks(page)
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_files_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
+    missing = [name for name in targets if not (page.parent / name).exists()]
+    assert not missing
