@@ -112,14 +112,13 @@ def check_prior(name: str, value: Any, n_topics: int) -> NDArray[np.float64]:
 
 
 def n_threads_for(n_jobs: int | None, n_documents: int) -> int:
-    """Return the number of threads: as scikit-learn counts them, or ours for None.
+    """Return the number of threads: at most as scikit-learn counts; None: all cores.
 
-    That is all cores, as long as each has documents enough to be worth the hand-over:
-    small fits stay on one thread, and so repeatable bit for bit.
+    A thread must have documents enough to be worth the hand-over, so small fits stay
+    on one thread, and with that repeatable bit for bit.
 
-    >>> n_threads_for(3, n_documents=10), n_threads_for(None, n_documents=10)
+    >>> n_threads_for(3, n_documents=10_000), n_threads_for(3, n_documents=10)
     (3, 1)
     """
-    if n_jobs is not None:
-        return int(effective_n_jobs(n_jobs))
-    return max(1, min(int(effective_n_jobs(-1)), n_documents // _WORTH_A_THREAD))
+    most = int(effective_n_jobs(-1 if n_jobs is None else n_jobs))
+    return max(1, min(most, n_documents // _WORTH_A_THREAD))
