@@ -47,15 +47,38 @@ _TOMOTOPY: list[Settings] = [
     {"workers": 1, "optim_interval": 10},
 ]
 
-_DPSVI: list[Settings] = [
-    *_SCHEDULES,
+# The last of ours is what the package does by itself ("auto").
+_DPSVI_CVB0: list[Settings] = [
+    {},
+    {"batch_size": 64, "learning_offset": 10.0},
+    {"batch_size": 64, "learning_offset": 1.0},
+    {"batch_size": 256, "learning_offset": 1.0},
+    {"batch_size": 64, "learning_offset": 1.0, "learning_decay": 0.8},
+    {"batch_size": "auto", "learning_offset": "auto", "learning_decay": "auto"},
+]
+
+_DPSVI_VB: list[Settings] = [
+    {},
     {"batch_size": 1024, "tolerance": 1e-2},
-    {"batch_size": 1024, "learning_offset": 1.0},
+    {"batch_size": 512, "tolerance": 1e-2},
+    {"batch_size": 1024, "tolerance": 1e-2, "learning_decay": 0.6},
+    {
+        "batch_size": 1024,
+        "tolerance": 1e-2,
+        "learning_decay": 0.5,
+        "learning_offset": 64.0,
+    },
+    {
+        "batch_size": "auto",
+        "tolerance": 1e-2,
+        "learning_offset": "auto",
+        "learning_decay": "auto",
+    },
 ]
 
 CANDIDATES: dict[str, list[Settings]] = {
-    "dpsvi-cvb0": _DPSVI,
-    "dpsvi-vb": _DPSVI,
+    "dpsvi-cvb0": _DPSVI_CVB0,
+    "dpsvi-vb": _DPSVI_VB,
     "sklearn": [
         *_SCHEDULES,
         {"batch_size": 4096},

@@ -19,3 +19,4 @@ napoleon_use_rtype = False
 
 html_theme = "furo"
 html_title = "dpsvi"
+html_show_copyright = False

@@ -1,15 +1,16 @@
-"""dpsvi: lock-free threads on shared topics, local step "vb" or "cvb0".
-
-Skeleton: the way snapshots are taken depends on the estimator's callbacks.
-"""
+"""dpsvi: lock-free threads on shared topics, local step "vb" or "cvb0"."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from scipy import sparse
+from sklearn.base import clone
 
 from peers.clock import Snapshot, TrainingClock, normalised
+
+# The clock ends the run long before.
+_EPOCHS = 2000
 
 
 def fit(
@@ -37,12 +38,14 @@ def fit(
         mean_change_tol=settings["tolerance"],
         max_doc_update_iter=settings["max_inner"],
         inference=settings["inference"],
-        max_iter=1_000_000,  # the clock ends the run
+        max_iter=_EPOCHS,
+        local_steps=_steps_between_looks(settings["batch_size"]),
         n_jobs=threads,
         backend="local",
         random_state=seed,
     )
-    # To do: a warm-up on a few documents here, so that compilation is start-up.
+    # Compilation is start-up, once per machine and version.
+    clone(model).set_params(max_iter=1).fit(train[:1000])
     clock.start()
 
     def watch(view: Any) -> bool:
@@ -51,3 +54,8 @@ def fit(
 
     model.fit(train, callbacks=[watch])
     return clock.startup_s
+
+
+def _steps_between_looks(batch_size: int | str) -> int:
+    """So many that a thread sees about 1,000 documents between two looks."""
+    return 16 if batch_size == "auto" else max(1, 1024 // batch_size)

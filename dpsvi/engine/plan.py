@@ -33,7 +33,7 @@ class Plan:
     master_batch_size : int or None, default=None
         Pushes per merge, M in the paper; None: the number of workers.
     max_time : float or None, default=None
-        Seconds after which no round is started.
+        Seconds after which no step is started.
     max_staleness : int or None, default=None
         Pushes staler than this many versions are dropped; None: no bound.
     admission : callable, default=accept_all

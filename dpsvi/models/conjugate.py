@@ -138,8 +138,20 @@ class NaturalParameters:
         """Merge a push: one addition (Alg. 3 line 4 in this representation)."""
         self.renew(update.log_base)
         factor = rate * float(np.exp(self.log_base - update.log_base))
-        self.weights[update.rows] += self.weights.dtype.type(factor) * update.values
+        values = update.values
+        if factor != 1.0:
+            values = values * values.dtype.type(factor)
+        self.weights[update.rows] += values
         self.totals[0] += factor * update.totals
+
+    def settle(self, log_scale: float) -> NDArray[np.floating]:
+        """Turn the weights into λ in place, and return it: `value` without a copy.
+
+        The object is of no use afterwards. Padding is left out of the view returned.
+        """
+        self.weights *= self.weights.dtype.type(self.scale(log_scale))
+        self.weights += self.weights.dtype.type(self.prior)
+        return self.weights[:, : self.totals.shape[1]]
 
     def value(self, log_scale: float) -> NDArray[np.floating]:
         """Return λ without padding, of shape (n_rows, n_columns)."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from dpsvi.engine.interrupt import CtrlC
 from dpsvi.engine.lockfree import ThreadTeam
 from dpsvi.engine.master import Master
 from dpsvi.engine.problem import Push, Receipt
-from dpsvi.engine.progress import Recorder
+from dpsvi.engine.progress import Reason, Recorder
 from dpsvi.engine.worker import DirectExchange, Worker, finish, record, work
 
 __all__ = ["Local"]
@@ -57,7 +57,12 @@ class Local:
             ]
             workers = _open_workers(master, shards, seeds, teams)
             # Innermost: the teams are closed with the usual Ctrl-C back in force.
-            stack.enter_context(CtrlC(lambda: _interrupt(recorder, teams)))
+            stack.enter_context(CtrlC(lambda: _halt(recorder, teams, "interrupted")))
+            stack.enter_context(
+                _deadline(
+                    master.plan.max_time, lambda: _halt(recorder, teams, "max_time")
+                )
+            )
             if len(workers) == 1:
                 exchange = DirectExchange(master, recorder, shared=master.can_share)
                 work(workers[0], exchange, recorder.finished)
@@ -87,10 +92,26 @@ def _open_workers(
     ]
 
 
-def _interrupt(recorder: Recorder, teams: Sequence[ThreadTeam]) -> None:
-    recorder.stop("interrupted")
+def _halt(recorder: Recorder, teams: Sequence[ThreadTeam], reason: Reason) -> None:
+    recorder.stop(reason)
     for team in teams:
         team.stop()
+
+
+@contextmanager
+def _deadline(seconds: float | None, halt: Callable[[], None]) -> Iterator[None]:
+    """Call `halt` after some seconds: rounds may be long, steps are not."""
+    if seconds is None or seconds > threading.TIMEOUT_MAX:
+        yield
+        return
+    timer = threading.Timer(seconds, halt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 class _Crew:

@@ -71,7 +71,7 @@ class DPSVILatentDirichletAllocation(
         Number of documents, N, that those given to `partial_fit` are a part of.
     perp_tol : float, default=0.1
         `fit` ends when training perplexity changes by less between measurements.
-    mean_change_tol : float, default=1e-3
+    mean_change_tol : float, default=1e-2
         Inference on a document ends when the mean absolute change of its γ is less.
         Not used by ``inference="cvb0"`` while fitting.
     max_doc_update_iter : int, default=100

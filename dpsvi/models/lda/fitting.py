@@ -191,15 +191,15 @@ class Fit:
         now = counters.steps_reserved if result.reason == "completed" else done
         log_scale = float(self.problem.clock.log_scale[now])
         parameters: NaturalParameters = result.parameters
-        components = parameters.value(log_scale).T
-        if not np.isfinite(components).all():
+        parameters.sum_again()
+        if not np.isfinite(parameters.totals).all():
             raise FloatingPointError(
                 "the topics are no longer finite: the counts are too large for "
-                f'{components.dtype}; scale them down or give dtype="float64"'
+                f'{self.problem.dtype}; scale them down or give dtype="float64"'
             )
         return {
             **self.priors(),
-            "components_": components,
+            "components_": parameters.settle(log_scale).T,
             "n_batch_iter_": 1 + self.first_step + done,
             "n_iter_": done // self.n_batches,
             "_bound": None,

@@ -179,8 +179,8 @@ class Inference:
         self._all_gammas = aligned((documents, self.n_padded), self.dtype)
         self._all_expectations = aligned((documents, self.n_padded), self.dtype)
         self._ratio = np.empty(entries, self.dtype)
-        self._ends = np.empty(distinct + 1, np.int64)
-        self._order = np.empty(entries, np.int64)
+        self._ends = np.empty(distinct + 1, np.int32)
+        self._order = np.empty(entries, np.int32)
         self._owner = np.empty(entries, np.int32)
 
     def _view(self, n_distinct: int, entries: int, documents: int) -> None:

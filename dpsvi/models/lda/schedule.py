@@ -13,12 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dpsvi.engine import constant, robbins_monro
-
 __all__ = ["batch_size_for", "rates_for"]
 
 # For "auto": learning offset and decay of each inference.
-_OFFSET = {"vb": 8.0, "cvb0": 1.0}
+_OFFSET = {"vb": 16.0, "cvb0": 1.0}
 _DECAY = {"vb": 0.5, "cvb0": 0.75}
 
 
@@ -29,19 +27,20 @@ def batch_size_for(model: Any, n_documents: int, n_threads: int) -> int:
     if model.inference == "cvb0":
         return int(np.clip(n_documents // 128, 8, 64))
     # Every thread is to have work in every epoch.
-    return int(np.clip(n_documents // max(4, 2 * n_threads), 1, 4096))
+    size = n_documents // max(4, 2 * n_threads)
+    # In batch learning the size decides only how much is worked on at once.
+    return int(np.clip(size, 1, 2048 if model.learning_method == "online" else 256))
 
 
 def rates_for(model: Any, first_step: int, n_steps: int) -> NDArray[np.float64]:
-    """Return the local rates ρ_t of some steps, t counted over the life of a model."""
+    """Return the local rates ρ_t of some steps, t counted over the life of a model.
+
+    ``(offset + t) ** -decay`` with the first step number one, as in scikit-learn
+    (Robbins-Monro), or `local_learning_rate`.
+    """
     if model.local_learning_rate is not None:
-        rate = constant(float(model.local_learning_rate))
-    else:
-        auto = model.learning_offset == "auto"
-        offset = _OFFSET[model.inference] if auto else model.learning_offset
-        auto = model.learning_decay == "auto"
-        decay = _DECAY[model.inference] if auto else model.learning_decay
-        # The first step is number one, as in scikit-learn.
-        rate = robbins_monro(1.0 + offset, decay)
-    steps = range(first_step, first_step + n_steps)
-    return np.array([rate(step) for step in steps], dtype=float)
+        return np.full(n_steps, float(model.local_learning_rate))
+    offset, decay = model.learning_offset, model.learning_decay
+    offset = _OFFSET[model.inference] if offset == "auto" else float(offset)
+    decay = _DECAY[model.inference] if decay == "auto" else float(decay)
+    return (offset + 1.0 + first_step + np.arange(n_steps)) ** -decay

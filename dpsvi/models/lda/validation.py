@@ -37,7 +37,8 @@ def check_counts(
     Raises
     ------
     ValueError
-        If X is not a non-negative finite matrix of the expected width.
+        If X is not a non-negative finite matrix of the expected width, or `dtype` is
+        not one of the two.
     """
     words = None
     if hasattr(X, "counts") and hasattr(X, "vocabulary"):
@@ -51,7 +52,10 @@ def check_counts(
         X = validate_data(estimator, X, reset=reset, dtype="numeric")
     if dtype is None:
         dtype = np.float64 if X.dtype == np.float64 else np.float32
-    counts = _canonical(X, np.dtype(dtype))
+    dtype = np.dtype(dtype)
+    if dtype.name not in ("float32", "float64"):
+        raise ValueError(f"dtype is {dtype}; it must be float32 or float64")
+    counts = _canonical(X, dtype)
     if counts.nnz and counts.data.min() < 0:
         raise ValueError(
             f"Negative values in data passed to {whom}: the smallest is "
@@ -76,6 +80,9 @@ def _check_words(estimator: Any, words: Any, reset: bool) -> None:
 
 def _canonical(X: Any, dtype: np.dtype[Any]) -> sp.csr_array:
     """CSR with sorted distinct words and no stored zeros, sharing what it can."""
+    if not sp.issparse(X):
+        # First of all: sparse arrays know no float16.
+        X = np.asarray(X).astype(dtype, copy=False)
     counts = sp.csr_array(X)
     if not counts.has_canonical_format:
         counts = counts.copy()
