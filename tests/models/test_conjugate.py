@@ -82,7 +82,9 @@ def test_renewal_keeps_the_value(now: float, base: float) -> None:
     assert_consistent(parameters)
     renewed = now - base <= -20.0
     assert parameters.log_base == (now if renewed else base)
-    assert parameters.scale(now) == pytest.approx(1.0 if renewed else np.exp(now - base))
+    assert parameters.scale(now) == pytest.approx(
+        1.0 if renewed else np.exp(now - base)
+    )
 
 
 @given(now=st.floats(-1000.0, 0.0))

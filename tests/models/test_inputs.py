@@ -78,8 +78,11 @@ def parts(X: Any) -> list[Any]:
     """The arrays that something is made of."""
     counts = getattr(X, "counts", X)
     if sp.issparse(counts):
-        return [getattr(counts, a) for a in ("data", "indices", "indptr", "rows", "row")
-                if hasattr(counts, a)]
+        return [
+            getattr(counts, a)
+            for a in ("data", "indices", "indptr", "rows", "row")
+            if hasattr(counts, a)
+        ]
     return [np.asarray(counts)]
 
 

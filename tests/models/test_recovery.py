@@ -59,15 +59,21 @@ def test_known_topics_are_found(inference: str, n_jobs: int) -> None:
     assert np.median(distances) < 0.12, distances
 
 
-@layouts
-def test_documents_get_their_topics(inference: str, n_jobs: int) -> None:
-    model, (_, test) = fit(inference, n_jobs, 1), split(1)
+def wrong_share(model: Any, test: SyntheticCorpus) -> float:
+    """Mean total variation between shares of topics in documents and true ones."""
     found = model.components_ / model.components_.sum(axis=1, keepdims=True)
     apart = np.abs(found[:, np.newaxis] - test.topics).sum(axis=2)
-    rows, columns = linear_sum_assignment(apart)
-    topics = model.transform(test)[:, rows]
-    error = np.abs(topics - test.doc_topics[:, columns]).sum(axis=1) / 2
-    assert error.mean() < 0.15
+    _, true = linear_sum_assignment(apart)
+    wrong = np.abs(model.transform(test) - test.doc_topics[:, true]).sum(axis=1) / 2
+    return float(wrong.mean())
+
+
+@layouts
+def test_documents_get_their_topics(inference: str, n_jobs: int) -> None:
+    wrong = [
+        wrong_share(fit(inference, n_jobs, seed), split(seed)[1]) for seed in SEEDS
+    ]
+    assert np.median(wrong) < 0.15, wrong
 
 
 @pytest.mark.parametrize("inference", ["vb", "cvb0"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,7 @@ def test_parameters_set_after_the_fit_do_not_matter(measure: str) -> None:
     before = getattr(model, measure)(X)
     model.set_params(n_components=17, doc_topic_prior=3.0, topic_word_prior=9.0)
     np.testing.assert_array_equal(getattr(model, measure)(X), before)
+    assert pickle.loads(pickle.dumps(model)).bound_ == make_model().fit(X).bound_
 
 
 @pytest.mark.parametrize("measure", MEASURES)

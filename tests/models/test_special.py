@@ -61,9 +61,7 @@ def test_exp_is_as_close_as_stated(dtype: str) -> None:
     [(dtype, decade) for dtype in PSI_RANGE for decade in decades(*PSI_RANGE[dtype])],
     ids=str,
 )
-def test_exp_psi_is_as_close_as_stated(
-    dtype: str, decade: tuple[float, float]
-) -> None:
+def test_exp_psi_is_as_close_as_stated(dtype: str, decade: tuple[float, float]) -> None:
     x = within(np.geomspace(*decade, 20_001), *PSI_RANGE[dtype], dtype)
     check(x, each(exp_psi_each, x), reference.exp_psi(x))
 

@@ -71,9 +71,7 @@ def test_batch_learning_is_coordinate_ascent(batch_size: int) -> None:
     problem = replay.make_problem(
         np.zeros(steps), 24, learning="batch", batch_size=batch_size
     )
-    plan = Plan(
-        total_steps=steps, local_steps=n_batches, boundaries=n_batches, seed=3
-    )
+    plan = Plan(total_steps=steps, local_steps=n_batches, boundaries=n_batches, seed=3)
     result = run(problem, [COUNTS], plan)
     expected = replay.batch_vb(problem, COUNTS, plan)
     np.testing.assert_allclose(value(problem, result), expected, rtol=1e-9)
@@ -129,9 +127,7 @@ def test_mass_is_what_the_clock_says(
     rates = np.minimum((2.0 + np.arange(300)) ** -0.6, 0.5)
     problem = replay.make_problem(rates, 240, n_words=400, inference=inference)
     backend = layout.pop("backend", "local")
-    plan = Plan(
-        total_steps=300, local_steps=7, master_batch_size=1, seed=3, **layout
-    )
+    plan = Plan(total_steps=300, local_steps=7, master_batch_size=1, seed=3, **layout)
     shards = [counts[i::n_workers] for i in range(n_workers)]
     result = run(problem, shards, plan, backend=backend)
     lam = value(problem, result)

@@ -26,7 +26,7 @@ from dpsvi.models.lda import evaluation
 from dpsvi.models.lda.callbacks import CallbackSupport, with_callbacks
 from dpsvi.models.lda.epochs import EpochHooks
 from dpsvi.models.lda.fitting import Fit, documents_of, perplexity
-from dpsvi.models.lda.problem import parameters_of
+from dpsvi.models.lda.settings import parameters_of
 from dpsvi.models.lda.validation import check_counts
 
 __all__ = ["DPSVILatentDirichletAllocation"]
@@ -169,6 +169,9 @@ class DPSVILatentDirichletAllocation(
     >>> model.heldout_perplexity(test) < 50
     True
     """
+
+    _bound: float | None
+    _bound_documents: sp.csr_array | None
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
         "n_components": [_COUNT],
@@ -501,7 +504,7 @@ class DPSVILatentDirichletAllocation(
         """
         check_is_fitted(self)
         if self._bound is None:
-            documents = documents_of(self, self._bound_documents)
+            documents = documents_of(self, self._bound_documents, fitted=True)
             parameters = parameters_of(self.components_, self.topic_word_prior_)
             self._bound = perplexity(documents, parameters)
             self._bound_documents = None
@@ -544,7 +547,7 @@ class DPSVILatentDirichletAllocation(
         """Return checked documents and λ, to be used at scale one."""
         check_is_fitted(self)
         counts = self._check(X, whom=whom)
-        documents = documents_of(self, counts)
+        documents = documents_of(self, counts, fitted=True)
         return documents, parameters_of(self.components_, self.topic_word_prior_)
 
     def _score(

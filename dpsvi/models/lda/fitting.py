@@ -25,9 +25,17 @@ _ROUND_STEPS = 16
 _BOUND_SAMPLE = 1000
 
 
-def documents_of(model: Any, counts: sp.csr_array) -> Documents:
-    """Return documents to be inferred with the settings of a model."""
-    prior = check_prior("doc_topic_prior", model.doc_topic_prior, model.n_components)
+def documents_of(
+    model: Any, counts: sp.csr_array, *, fitted: bool = False
+) -> Documents:
+    """Return documents to be inferred with the settings of a model.
+
+    `fitted`: with the topics that it has, whatever was set since.
+    """
+    prior, n_topics = model.doc_topic_prior, model.n_components
+    if fitted:
+        prior, n_topics = model.doc_topic_prior_, model.components_.shape[0]
+    prior = check_prior("doc_topic_prior", prior, n_topics)
     return Documents(
         counts,
         prior,
@@ -101,6 +109,9 @@ class Fit:
             max_iterations=model.max_doc_update_iter,
             dtype=counts.data.dtype,
         )
+        # A round is at least one step of each thread, and must not be too deep.
+        deepest = self.problem.clock.steps_within(DEEPEST_ROUND)
+        self.n_threads = max(1, min(self.n_threads, deepest))
 
     def plan(self, seed: int) -> Plan:
         """Return the layout of the run."""

@@ -43,4 +43,5 @@ def rates_for(model: Any, first_step: int, n_steps: int) -> NDArray[np.float64]:
     offset, decay = model.learning_offset, model.learning_decay
     offset = _OFFSET[model.inference] if offset == "auto" else float(offset)
     decay = _DECAY[model.inference] if decay == "auto" else float(decay)
-    return (offset + 1.0 + first_step + np.arange(n_steps)) ** -decay
+    steps = first_step + 1 + np.arange(n_steps, dtype=np.float64)
+    return np.power(offset + steps, -decay)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,9 +16,7 @@ from dpsvi.models.lda.inference import Inference
 from dpsvi.models.lda.kernels.arrays import padded_size
 from dpsvi.models.lda.kernels.cvb0 import cvb0_scratch, cvb0_step
 from dpsvi.models.lda.minibatches import MiniBatches
-
-if TYPE_CHECKING:
-    from dpsvi.models.lda.problem import LDAProblem
+from dpsvi.models.lda.settings import LDASettings
 
 __all__ = ["BatchWorker", "OnlineWorker"]
 
@@ -30,7 +28,7 @@ _WORDS_AT_ONCE = 4
 class _VBThread:
     """Variational Bayes for one thread."""
 
-    def __init__(self, problem: LDAProblem, shard: sp.csr_array, thread: int) -> None:
+    def __init__(self, problem: LDASettings, shard: sp.csr_array, thread: int) -> None:
         self._thread = thread
         self._inference = Inference(
             shard, problem.doc_topic_prior, problem.tolerance, problem.max_iterations
@@ -57,7 +55,7 @@ class _VBThread:
 class _CVB0Thread:
     """Zero-order collapsed inference for one thread."""
 
-    def __init__(self, problem: LDAProblem, shard: sp.csr_array, thread: int) -> None:
+    def __init__(self, problem: LDASettings, shard: sp.csr_array, thread: int) -> None:
         self._problem = problem
         self._shard = shard
         self._thread = thread
@@ -118,7 +116,7 @@ class _Worker:
 
     def __init__(
         self,
-        problem: LDAProblem,
+        problem: LDASettings,
         shard: sp.csr_array,
         n_threads: int,
         seed: np.random.SeedSequence,

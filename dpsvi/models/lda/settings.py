@@ -1,0 +1,83 @@
+"""What defines a run of LDA: the model, the local step, the clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dpsvi.models.conjugate import Clock, NaturalParameters
+from dpsvi.models.lda.kernels.arrays import aligned, padded_size
+
+__all__ = ["LDASettings", "empty_parameters", "parameters_of"]
+
+
+@dataclass(frozen=True)
+class LDASettings:
+    """Everything that workers and master must agree on.
+
+    Attributes
+    ----------
+    n_words, n_topics : int
+        V and K.
+    n_documents : int
+        N, the number of documents that a mini-batch stands for.
+    topic_word_prior : float
+        Dirichlet prior of the topics, at least what λ is everywhere.
+    doc_topic_prior : ndarray of shape (n_topics,)
+        Dirichlet prior of the documents.
+    clock : Clock
+        Rates of the local steps, over all workers and threads.
+    inference : {"vb", "cvb0"}
+        The local step.
+    learning : {"online", "batch"}
+        Stochastic natural gradient steps, or full coordinate ascent.
+    batch_size : int
+        Documents of a local step, S.
+    tolerance, max_iterations : float, int
+        When variational Bayes stops on a document.
+    dtype : numpy.dtype
+        float32 or float64, of everything but sums.
+    """
+
+    n_words: int
+    n_topics: int
+    n_documents: float
+    topic_word_prior: float
+    doc_topic_prior: NDArray[np.float64]
+    clock: Clock
+    inference: Literal["vb", "cvb0"] = "vb"
+    learning: Literal["online", "batch"] = "online"
+    batch_size: int = 128
+    tolerance: float = 1e-3
+    max_iterations: int = 100
+    dtype: np.dtype[Any] = np.dtype("float32")  # noqa: RUF009 (immutable)
+
+    def empty_parameters(self) -> NaturalParameters:
+        """Return λ = prior."""
+        shape = (self.n_words, self.n_topics)
+        return empty_parameters(shape, self.dtype, self.topic_word_prior)
+
+
+def empty_parameters(
+    shape: tuple[int, int], dtype: Any, prior: float
+) -> NaturalParameters:
+    """Return λ = prior, for (n_words, n_topics)."""
+    n_words, n_topics = shape
+    weights = aligned((n_words, padded_size(n_topics, dtype)), dtype)
+    return NaturalParameters(weights, np.zeros((1, n_topics)), prior)
+
+
+def parameters_of(components: NDArray[np.floating], prior: float) -> NaturalParameters:
+    """Return λ of shape (n_topics, n_words) in the engine's representation.
+
+    Values below the prior, which no fit gives, become the prior.
+    """
+    parameters = empty_parameters(components.T.shape, components.dtype, prior)
+    weights = parameters.weights[:, : components.shape[0]]
+    np.subtract(components.T, prior, out=weights, casting="unsafe")
+    np.maximum(weights, 0, out=weights)
+    parameters.sum_again()
+    return parameters

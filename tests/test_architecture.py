@@ -1,0 +1,188 @@
+"""Who may know whom, and what every kernel has in common."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import dpsvi
+
+ROOT = Path(dpsvi.__file__).parent
+HEAVY = "torch distributed dask numba sklearn matplotlib scipy click rich".split()
+
+
+def folder_of(package: str) -> Path:
+    """Where a package lies, without importing it."""
+    spec = importlib.util.find_spec(package)
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
+
+
+def modules_of(package: str) -> list[Path]:
+    files = sorted(folder_of(package).rglob("*.py"))
+    assert files, f"no modules in {package}"
+    return files
+
+
+def imports_of(file: Path) -> Iterator[str]:
+    """Absolute names that a module imports anywhere, also inside functions."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file} has a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def named(package: str, *prefixes: str) -> list[str]:
+    """The imports of a package that begin with one of the prefixes."""
+    return [
+        f"{file.name}: {name}"
+        for file in modules_of(package)
+        for name in imports_of(file)
+        if any(f"{name}.".startswith(f"{prefix}.") for prefix in prefixes)
+    ]
+
+
+def newly_loaded(statement: str) -> set[str]:
+    """Top-level modules that a statement loads, in a fresh interpreter."""
+    code = (
+        "import sys; before = set(sys.modules)\n"
+        f"{statement}\n"
+        "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+def test_import_dpsvi_is_light() -> None:
+    loaded = newly_loaded("import dpsvi")
+    assert "dpsvi" in loaded
+    assert not loaded & {*HEAVY, "numpy"}
+
+
+def test_the_engine_needs_numpy_alone() -> None:
+    loaded = newly_loaded("import dpsvi.engine, dpsvi.engine.backends.local")
+    foreign = loaded - sys.stdlib_module_names - {"dpsvi", "numpy"}
+    assert not foreign
+
+
+def test_the_estimator_needs_no_pictures_and_no_cluster() -> None:
+    loaded = newly_loaded("from dpsvi import DPSVILatentDirichletAllocation")
+    assert {"numba", "sklearn"} <= loaded
+    assert not loaded & {"torch", "distributed", "dask", "matplotlib", "rich"}
+
+
+def test_a_name_that_is_not_there() -> None:
+    assert "DPSVILatentDirichletAllocation" in dir(dpsvi)
+    with pytest.raises(AttributeError, match="has no attribute 'Topics'"):
+        _ = dpsvi.Topics
+
+
+@pytest.mark.parametrize(
+    ("package", "unknown"),
+    [
+        ("dpsvi.engine", ["dpsvi.models", "dpsvi.rl", "dpsvi.datasets", *HEAVY]),
+        ("dpsvi.models", ["dpsvi.rl", "dpsvi.datasets", "dpsvi.cli", "dpsvi.report"]),
+        ("dpsvi.models.lda.kernels", ["dpsvi.engine", "sklearn", "scipy"]),
+    ],
+)
+def test_lower_layers_do_not_know_higher_ones(package: str, unknown: list[str]) -> None:
+    assert not named(package, *unknown)
+
+
+def test_models_and_agents_do_not_know_each_other() -> None:
+    # Without importing: the agents may need what is not installed.
+    rl = ROOT / "rl"
+    files = sorted(rl.rglob("*.py"))
+    assert files
+    names = [name for file in files for name in imports_of(file)]
+    assert not [name for name in names if name.startswith("dpsvi.models")]
+    assert not named("dpsvi.models", "dpsvi.rl")
+
+
+def test_datasets_stand_alone() -> None:
+    others = [
+        name
+        for name in named("dpsvi.datasets", "dpsvi")
+        if ": dpsvi.datasets" not in name
+    ]
+    assert not others
+
+
+def test_kernels_need_numpy_and_numba_alone() -> None:
+    allowed = ("numpy", "numba", "llvmlite", "dpsvi.models.lda.kernels")
+    foreign = [
+        name
+        for file in modules_of("dpsvi.models.lda.kernels")
+        for name in imports_of(file)
+        if name.partition(".")[0] not in sys.stdlib_module_names
+        and not name.startswith(allowed)
+    ]
+    assert not foreign
+
+
+def compiled() -> Iterator[tuple[str, ast.expr]]:
+    """Name and decorator of every function that Numba compiles."""
+    for file in modules_of("dpsvi"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                for decorator in node.decorator_list:
+                    if "jit" in ast.unparse(decorator).partition("(")[0]:
+                        yield f"{file.stem}.{node.name}", decorator
+
+
+COMPILED = {
+    name: decorator
+    for name, decorator in compiled()
+    # Part of the function that calls it, and under that one's flags.
+    if ast.unparse(decorator) != "register_jitable"
+}
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_kernels_release_the_gil(name: str) -> None:
+    decorator = COMPILED[name]
+    assert isinstance(decorator, ast.Call), "a bare @njit keeps the GIL"
+    flags = {word.arg: ast.unparse(word.value) for word in decorator.keywords}
+    assert flags.get("nogil") == "True"
+    assert flags.get("cache") == "True"
+    assert "parallel" not in flags
+    # Division by zero gives infinity, and is not looked for in every loop.
+    if "fastmath" in flags:
+        assert flags["error_model"] == "'numpy'"
+        assert flags["fastmath"] == "FASTMATH"
+
+
+def test_there_are_kernels() -> None:
+    assert len(COMPILED) > 5
+
+
+def test_fast_arithmetic_still_knows_nan_and_infinity() -> None:
+    from dpsvi.models.lda.kernels.special import FASTMATH
+
+    assert FASTMATH
+    assert not FASTMATH & {"nnan", "ninf", "fast"}
+
+
+def test_no_thread_pool_but_our_own() -> None:
+    text = "".join(file.read_text(encoding="utf-8") for file in modules_of("dpsvi"))
+    assert "prange" not in text
+    assert "parallel=True" not in text
+
+
+def test_agents_say_what_they_need() -> None:
+    code = "import sys; sys.modules['torch'] = None; import dpsvi.rl"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "ImportError" in done.stderr.splitlines()[-1]
+    assert "dpsvi[rl]" in done.stderr
