@@ -14,7 +14,8 @@ import pytest
 import dpsvi
 
 ROOT = Path(dpsvi.__file__).parent
-HEAVY = "torch distributed dask numba sklearn matplotlib scipy click rich".split()
+CLUSTER_AND_PICTURES = ["torch", "distributed", "dask", "matplotlib"]
+HEAVY = [*CLUSTER_AND_PICTURES, "numba", "sklearn", "scipy", "click", "rich"]
 
 
 def folder_of(package: str) -> Path:
@@ -79,7 +80,7 @@ def test_the_engine_needs_numpy_alone() -> None:
 def test_the_estimator_needs_no_pictures_and_no_cluster() -> None:
     loaded = newly_loaded("from dpsvi import DPSVILatentDirichletAllocation")
     assert {"numba", "sklearn"} <= loaded
-    assert not loaded & {"torch", "distributed", "dask", "matplotlib", "rich"}
+    assert not loaded & {*CLUSTER_AND_PICTURES}
 
 
 def test_a_name_that_is_not_there() -> None:

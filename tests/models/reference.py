@@ -47,13 +47,14 @@ def infer_document(
 ) -> tuple[Array, Array, int]:
     """Eq. 44: γ, the expected counts per word and topic, and the iterations."""
     gamma = alpha + start
-    for iteration in range(1, max_iter + 1):
+    iterations, change = 0, np.inf
+    while iterations < max_iter and change >= tol:
         phi = beta * exp_psi(gamma)
         phi *= n[:, np.newaxis] / (phi.sum(axis=1, keepdims=True) + 1e-300)
         last, gamma = gamma, alpha + phi.sum(axis=0)
-        if np.abs(gamma - last).mean() < tol:
-            break
-    return gamma, phi, iteration
+        change = np.abs(gamma - last).mean()
+        iterations += 1
+    return gamma, phi, iterations
 
 
 def vb_step(
@@ -86,16 +87,14 @@ def cvb0_document(
 ) -> Array:
     """Responsibilities of a document's words, by zero-order collapsed inference."""
     beta = lam[words] / totals
-    # Running average of alpha + expected counts, over groups of four words, then
-    # over what is left, word by word.
+    # Running average of alpha + expected counts, over groups of four words; the last
+    # may be smaller.
     h = alpha + np.full(alpha.size, n.sum() / alpha.size)
-    n_groups = n.size // 4
-    groups = [slice(4 * g, 4 * g + 4) for g in range(n_groups)]
-    groups += [slice(j, j + 1) for j in range(4 * n_groups, n.size)]
+    groups = [slice(j, j + 4) for j in range(0, n.size, 4)]
     for number, group in enumerate(groups):
         phi = h * beta[group]
         phi /= phi.sum(axis=1, keepdims=True)
-        r = min(rates[min(number, n_groups, rates.size - 1)] * n[group].sum(), 0.9)
+        r = min(rates[min(number, rates.size - 1)] * n[group].sum(), 0.9)
         mean = n[group] @ phi / n[group].sum()
         h = (1 - r) * h + r * (alpha + n.sum() * mean)
     phi = h * beta
@@ -116,7 +115,7 @@ def cvb0_step(
     rho: float,
     token: float,
 ) -> Array:
-    """λ after some documents: a textbook step after each, with ρ N as weight of a token.
+    """λ after a textbook step for each of some documents; a token weighs ρ N.
 
     The totals that inference reads are renewed now and then.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def within(values: Array, low: float, high: float, dtype: str) -> Array:
 def decades(low: float, high: float) -> list[tuple[float, float]]:
     edges = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
     edges = np.clip(edges, low, high)
-    return [(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True) if b > a]
+    return [(a, b) for a, b in pairwise(edges) if b > a]
 
 
 def check(x: Array, result: Array, exact: Array) -> None:

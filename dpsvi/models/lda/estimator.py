@@ -170,8 +170,8 @@ class DPSVILatentDirichletAllocation(
     True
     """
 
-    _bound: float | None
-    _bound_documents: sp.csr_array | None
+    # The documents to compute it from, until it is asked for.
+    _bound: float | sp.csr_array
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
         "n_components": [_COUNT],
@@ -503,16 +503,15 @@ class DPSVILatentDirichletAllocation(
         Computed when it is first asked for: a fit does not pay for it.
         """
         check_is_fitted(self)
-        if self._bound is None:
-            documents = documents_of(self, self._bound_documents, fitted=True)
+        if not isinstance(self._bound, float):
+            documents = documents_of(self, self._bound, fitted=True)
             parameters = parameters_of(self.components_, self.topic_word_prior_)
             self._bound = perplexity(documents, parameters)
-            self._bound_documents = None
-        return float(self._bound)
+        return self._bound
 
     def __getstate__(self) -> Any:
         # Training documents never leave the process with a pickled model.
-        if getattr(self, "_bound_documents", None) is not None:
+        if hasattr(self, "_bound"):
             _ = self.bound_
         return super().__getstate__()
 

@@ -213,8 +213,7 @@ class Fit:
             "components_": parameters.settle(log_scale).T,
             "n_batch_iter_": 1 + self.first_step + done,
             "n_iter_": done // self.n_batches,
-            "_bound": None,
-            "_bound_documents": self._sample(),
+            "_bound": self._sample(),
             "history_": history_of(result.history),
         }
 
