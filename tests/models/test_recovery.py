@@ -12,7 +12,7 @@ from small_corpora import make_model
 
 from dpsvi.datasets import SyntheticCorpus, make_corpus
 
-SEEDS = range(4)
+SEEDS = range(8)
 
 
 @cache
@@ -30,9 +30,10 @@ def fit(inference: str, n_jobs: int, seed: int) -> Any:
         random_state=seed,
         doc_topic_prior=0.1,
         topic_word_prior=0.05,
-        batch_size=50,
-        local_steps=4,
-        max_iter=20,
+        batch_size=200,
+        learning_decay=0.5,
+        local_steps=2,
+        max_iter=40,
     )
     return model.fit(split(seed)[0])
 
@@ -54,8 +55,8 @@ def test_known_topics_are_found(inference: str, n_jobs: int) -> None:
     distances = [
         distance(fit(inference, n_jobs, seed), split(seed)[0]) for seed in SEEDS
     ]
-    # Topics drawn twice from the same prior are about 0.9 apart. One seed in many ends
-    # in a local optimum, so the median decides.
+    # Topics drawn twice from the same prior are about 0.9 apart. One seed in five or
+    # so ends in a local optimum, so the median decides.
     assert np.median(distances) < 0.12, distances
 
 
@@ -87,5 +88,5 @@ def test_two_threads_predict_as_well_as_one(inference: str) -> None:
         )
         for n_jobs in (1, 2)
     )
-    # Within 5 %; a bad seed of four costs about 4 %.
+    # Within 5 %; a bad seed of eight costs about 1 %.
     assert two < one + 0.05

@@ -8,9 +8,7 @@ from numbers import Integral, Real
 from typing import Any, Literal, Self
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.special import psi
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -19,15 +17,12 @@ from sklearn.base import (
 )
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
-from dpsvi.models.conjugate import NaturalParameters
 from dpsvi.models.lda import evaluation
 from dpsvi.models.lda.callbacks import CallbackSupport, with_callbacks
 from dpsvi.models.lda.epochs import EpochHooks
-from dpsvi.models.lda.fitting import Fit, documents_of, perplexity
-from dpsvi.models.lda.settings import parameters_of
-from dpsvi.models.lda.validation import check_counts
+from dpsvi.models.lda.fitted import FittedTopics
+from dpsvi.models.lda.fitting import Fit
 
 __all__ = ["DPSVILatentDirichletAllocation"]
 
@@ -36,7 +31,11 @@ _COUNT = Interval(Integral, 1, None, closed="left")
 
 
 class DPSVILatentDirichletAllocation(
-    CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    CallbackSupport,
+    FittedTopics,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Latent Dirichlet allocation by distributed, parallel variational inference.
 
@@ -89,8 +88,8 @@ class DPSVILatentDirichletAllocation(
         et al. 2013): one pass over a document, and usually a lower perplexity.
         `transform` and all measures use variational Bayes.
     local_steps : int or "auto", default="auto"
-        Mini-batches of each thread between pull and push, B in the paper. Time
-        limits, callbacks, `X_val` and Ctrl-C are looked at after each push.
+        Mini-batches of each thread between pull and push, B in the paper. Callbacks
+        and measurements come after pushes.
     master_batch_size : int or None, default=None
         Pushes that the master merges at once, M in the paper. None: the number of
         workers, which is one in this process.
@@ -124,8 +123,8 @@ class DPSVILatentDirichletAllocation(
     topic_word_prior_ : float
         η as used.
     bound_ : float
-        Training perplexity at the end, from the bound; of a sample of the documents
-        unless `evaluate_every` is above 0.
+        Training perplexity at the end, from the bound; of at most 1,000 documents,
+        and computed when asked for.
     history_ : dpsvi.engine.History
         A row per merge: training seconds, version, documents seen, held-out
         perplexity, staleness, bytes, iterations per document.
@@ -169,9 +168,6 @@ class DPSVILatentDirichletAllocation(
     >>> model.heldout_perplexity(test) < 50
     True
     """
-
-    # The documents to compute it from, until it is asked for.
-    _bound: float | sp.csr_array
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
         "n_components": [_COUNT],
@@ -398,168 +394,12 @@ class DPSVILatentDirichletAllocation(
         fitted: Self = self.fit(X, y, **fit_params)
         return fitted.transform(X, normalize=normalize)
 
-    def score(
-        self, X: Any, y: Any = None, *, include_topics_term: bool = False
-    ) -> float:
-        """Return the evidence lower bound of documents in nats, summed over them.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix, DataFrame or Corpus, (n_documents, n_words)
-            Counts of words in documents.
-        y : Ignored
-            Present for scikit-learn's conventions.
-        include_topics_term : bool, default=False
-            Add E[log p(β) - log q(β)], as scikit-learn does. It belongs to the model
-            and not to the documents, however few of them there are.
-        """
-        documents, parameters = self._fitted(X, "score")
-        return self._score(documents, parameters, include_topics_term)
-
-    def perplexity(
-        self, X: Any, sub_sampling: bool = False, *, include_topics_term: bool = False
-    ) -> float:
-        """Return exp of minus the bound per token.
-
-        A bound on perplexity from below the likelihood; see `heldout_perplexity` for
-        the measure to choose models by.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix, DataFrame or Corpus, (n_documents, n_words)
-            Counts of words in documents.
-        sub_sampling : bool, default=False
-            Count the documents as `total_samples`; matters only together with the
-            topics term.
-        include_topics_term : bool, default=False
-            See `score`; True gives scikit-learn's number.
-        """
-        documents, parameters = self._fitted(X, "perplexity")
-        n_tokens = float(documents.counts.data.sum(dtype=float))
-        if not n_tokens:
-            raise ValueError("perplexity needs documents with words; there are none")
-        times = self.total_samples / documents.counts.shape[0] if sub_sampling else 1.0
-        score = times * self._score(documents, parameters, False)
-        if include_topics_term:
-            score += self._topics_term()
-        return float(np.exp(-score / (times * n_tokens)))
-
-    def heldout_perplexity(
-        self,
-        X: Any,
-        *,
-        observed_fraction: float = 0.5,
-        random_state: int | None = 0,
-    ) -> float:
-        """Return the perplexity of document completion.
-
-        The tokens of each document are split in two at random; the document's topics
-        come from the one part, and the other is scored: exp of minus the mean log of
-        sum_k E[θ_k] E[β_kw] over its tokens.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix, DataFrame or Corpus, (n_documents, n_words)
-            Counts of words in documents that the model was not fitted on.
-        observed_fraction : float, default=0.5
-            Expected share of the tokens that is observed, between 0 and 1.
-        random_state : int or None, default=0
-            Seed of the split; the same for models that are to be compared.
-        """
-        if not 0 < observed_fraction < 1:
-            raise ValueError(
-                f"observed_fraction is {observed_fraction}; it must be between 0 and 1"
-            )
-        documents, parameters = self._fitted(X, "heldout_perplexity")
-        split = evaluation.Completion(documents, observed_fraction, random_state)
-        return split.perplexity(parameters)
-
-    def topics(self, n_words: int = 10) -> list[list[tuple[Any, float]]]:
-        """Return the most probable words of each topic.
-
-        Parameters
-        ----------
-        n_words : int, default=10
-            Words per topic.
-
-        Returns
-        -------
-        list of list of (word, probability)
-            Words are names if the model was fitted with names, else column numbers.
-        """
-        check_is_fitted(self)
-        words = getattr(self, "feature_names_in_", np.arange(self.n_features_in_))
-        table = []
-        for topic in self.components_:
-            best = np.argsort(-topic, kind="stable")[:n_words]
-            share = topic[best] / topic.sum(dtype=float)
-            table.append(list(zip(words[best].tolist(), share.tolist(), strict=True)))
-        return table
-
-    @property
-    def bound_(self) -> float:
-        """Perplexity of the training documents, of at most 1,000 of them.
-
-        Computed when it is first asked for: a fit does not pay for it.
-        """
-        check_is_fitted(self)
-        if not isinstance(self._bound, float):
-            documents = documents_of(self, self._bound, fitted=True)
-            parameters = parameters_of(self.components_, self.topic_word_prior_)
-            self._bound = perplexity(documents, parameters)
-        return self._bound
-
-    def __getstate__(self) -> Any:
-        # Training documents never leave the process with a pickled model.
-        if hasattr(self, "_bound"):
-            _ = self.bound_
-        return super().__getstate__()
-
-    @property
-    def exp_dirichlet_component_(self) -> NDArray[Any]:
-        """exp(E[log β]), of the shape of `components_`."""
-        check_is_fitted(self)
-        totals = self.components_.sum(axis=1, dtype=float)
-        log_beta = psi(self.components_) - psi(totals)[:, np.newaxis]
-        topics: NDArray[Any] = np.exp(log_beta).astype(self.components_.dtype)
-        return topics
-
-    def _check(
-        self, X: Any, *, whom: str, reset: bool = False, dtype: Any = None
-    ) -> sp.csr_array:
-        """Return checked counts; not to `reset` means to compare with the model."""
-        if dtype is None:
-            dtype = self.dtype if reset else self.components_.dtype
-        whom = f"{type(self).__name__}.{whom}"
-        return check_counts(self, X, reset=reset, whom=whom, dtype=dtype)
-
     def _take(
         self, random_state: np.random.RandomState, attributes: dict[str, Any]
     ) -> None:
         self.random_state_ = random_state
         for name, value in attributes.items():
             setattr(self, name, value)
-
-    def _fitted(
-        self, X: Any, whom: str
-    ) -> tuple[evaluation.Documents, NaturalParameters]:
-        """Return checked documents and λ, to be used at scale one."""
-        check_is_fitted(self)
-        counts = self._check(X, whom=whom)
-        documents = documents_of(self, counts, fitted=True)
-        return documents, parameters_of(self.components_, self.topic_word_prior_)
-
-    def _score(
-        self,
-        documents: evaluation.Documents,
-        parameters: NaturalParameters,
-        include_topics_term: bool,
-    ) -> float:
-        score = evaluation.documents_bound(documents, parameters)
-        return score + self._topics_term() if include_topics_term else score
-
-    def _topics_term(self) -> float:
-        return evaluation.topics_bound(self.components_, self.topic_word_prior_)
 
     @property
     def _n_features_out(self) -> int:

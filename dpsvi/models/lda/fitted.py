@@ -1,0 +1,190 @@
+"""What a fitted model can do: describe documents, score them, show its topics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.special import psi
+from sklearn.utils.validation import check_is_fitted
+
+from dpsvi.models.conjugate import NaturalParameters
+from dpsvi.models.lda import evaluation
+from dpsvi.models.lda.fitting import documents_of, perplexity
+from dpsvi.models.lda.settings import parameters_of
+from dpsvi.models.lda.validation import check_counts
+
+__all__ = ["FittedTopics"]
+
+
+class FittedTopics:
+    """The methods of `DPSVILatentDirichletAllocation` that need a fitted model.
+
+    All follow from `components_` and the priors, so that they work on any λ put there.
+    """
+
+    components_: NDArray[np.floating]
+    topic_word_prior_: float
+    n_features_in_: int
+    total_samples: float
+    dtype: Any
+    # The documents to compute `bound_` from, until it is asked for.
+    _bound: float | sp.csr_array
+
+    def score(
+        self, X: Any, y: Any = None, *, include_topics_term: bool = False
+    ) -> float:
+        """Return the evidence lower bound of documents in nats, summed over them.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, DataFrame or Corpus, (n_documents, n_words)
+            Counts of words in documents.
+        y : Ignored
+            Present for scikit-learn's conventions.
+        include_topics_term : bool, default=False
+            Add E[log p(β) - log q(β)], as scikit-learn does. It belongs to the model
+            and not to the documents, however few of them there are.
+        """
+        documents, parameters = self._fitted(X, "score")
+        return self._score(documents, parameters, include_topics_term)
+
+    def perplexity(
+        self, X: Any, sub_sampling: bool = False, *, include_topics_term: bool = False
+    ) -> float:
+        """Return exp of minus the bound per token.
+
+        A bound on perplexity from below the likelihood; see `heldout_perplexity` for
+        the measure to choose models by.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, DataFrame or Corpus, (n_documents, n_words)
+            Counts of words in documents.
+        sub_sampling : bool, default=False
+            Count the documents as `total_samples`; matters only together with the
+            topics term.
+        include_topics_term : bool, default=False
+            See `score`; True gives scikit-learn's number.
+        """
+        documents, parameters = self._fitted(X, "perplexity")
+        n_tokens = float(documents.counts.data.sum(dtype=float))
+        if not n_tokens:
+            raise ValueError("perplexity needs documents with words; there are none")
+        times = self.total_samples / documents.counts.shape[0] if sub_sampling else 1.0
+        score = times * self._score(documents, parameters, False)
+        if include_topics_term:
+            score += self._topics_term()
+        return float(np.exp(-score / (times * n_tokens)))
+
+    def heldout_perplexity(
+        self,
+        X: Any,
+        *,
+        observed_fraction: float = 0.5,
+        random_state: int | None = 0,
+    ) -> float:
+        """Return the perplexity of document completion.
+
+        The tokens of each document are split in two at random; the document's topics
+        come from the one part, and the other is scored: exp of minus the mean log of
+        sum_k E[θ_k] E[β_kw] over its tokens.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, DataFrame or Corpus, (n_documents, n_words)
+            Counts of words in documents that the model was not fitted on.
+        observed_fraction : float, default=0.5
+            Expected share of the tokens that is observed, between 0 and 1.
+        random_state : int or None, default=0
+            Seed of the split; the same for models that are to be compared.
+        """
+        if not 0 < observed_fraction < 1:
+            raise ValueError(
+                f"observed_fraction is {observed_fraction}; it must be between 0 and 1"
+            )
+        documents, parameters = self._fitted(X, "heldout_perplexity")
+        split = evaluation.Completion(documents, observed_fraction, random_state)
+        return split.perplexity(parameters)
+
+    def topics(self, n_words: int = 10) -> list[list[tuple[Any, float]]]:
+        """Return the most probable words of each topic.
+
+        Parameters
+        ----------
+        n_words : int, default=10
+            Words per topic.
+
+        Returns
+        -------
+        list of list of (word, probability)
+            Words are names if the model was fitted with names, else column numbers.
+        """
+        check_is_fitted(self)
+        words = getattr(self, "feature_names_in_", np.arange(self.n_features_in_))
+        table = []
+        for topic in self.components_:
+            best = np.argsort(-topic, kind="stable")[:n_words]
+            share = topic[best] / topic.sum(dtype=float)
+            table.append(list(zip(words[best].tolist(), share.tolist(), strict=True)))
+        return table
+
+    @property
+    def bound_(self) -> float:
+        """Perplexity of the training documents, of at most 1,000 of them.
+
+        Computed when it is first asked for: a fit does not pay for it.
+        """
+        check_is_fitted(self)
+        if not isinstance(self._bound, float):
+            documents = documents_of(self, self._bound, fitted=True)
+            parameters = parameters_of(self.components_, self.topic_word_prior_)
+            self._bound = perplexity(documents, parameters)
+        return self._bound
+
+    def __getstate__(self) -> Any:
+        # Training documents never leave the process with a pickled model.
+        if hasattr(self, "_bound"):
+            _ = self.bound_
+        return super().__getstate__()
+
+    @property
+    def exp_dirichlet_component_(self) -> NDArray[Any]:
+        """exp(E[log β]), of the shape of `components_`."""
+        check_is_fitted(self)
+        totals = self.components_.sum(axis=1, dtype=float)
+        log_beta = psi(self.components_) - psi(totals)[:, np.newaxis]
+        topics: NDArray[Any] = np.exp(log_beta).astype(self.components_.dtype)
+        return topics
+
+    def _check(
+        self, X: Any, *, whom: str, reset: bool = False, dtype: Any = None
+    ) -> sp.csr_array:
+        """Return checked counts; not to `reset` means to compare with the model."""
+        if dtype is None:
+            dtype = self.dtype if reset else self.components_.dtype
+        whom = f"{type(self).__name__}.{whom}"
+        return check_counts(self, X, reset=reset, whom=whom, dtype=dtype)
+
+    def _fitted(
+        self, X: Any, whom: str
+    ) -> tuple[evaluation.Documents, NaturalParameters]:
+        """Return checked documents and λ, to be used at scale one."""
+        check_is_fitted(self)
+        counts = self._check(X, whom=whom)
+        documents = documents_of(self, counts, fitted=True)
+        return documents, parameters_of(self.components_, self.topic_word_prior_)
+
+    def _score(
+        self,
+        documents: evaluation.Documents,
+        parameters: NaturalParameters,
+        include_topics_term: bool,
+    ) -> float:
+        score = evaluation.documents_bound(documents, parameters)
+        return score + self._topics_term() if include_topics_term else score
+
+    def _topics_term(self) -> float:
+        return evaluation.topics_bound(self.components_, self.topic_word_prior_)
