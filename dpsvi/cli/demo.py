@@ -38,7 +38,7 @@ def _writable(context: click.Context, option: click.Parameter, path: Path) -> Pa
 @click.option(
     "--inference",
     type=click.Choice(["vb", "cvb0"]),
-    default="vb",
+    default="cvb0",
     show_default=True,
     help="Variational Bayes, or collapsed variational Bayes of order zero.",
 )

@@ -76,8 +76,9 @@ class DPSVILatentDirichletAllocation(
     max_doc_update_iter : int, default=100
         Iterations on a document, at most; as `mean_change_tol`.
     n_jobs : int or None, default=None
-        Lock-free threads, p in the paper. None: all cores. Fits are reproducible to
-        the bit with 1 only; `transform` and all measures with any number.
+        Lock-free threads, p in the paper, at most: small corpora get fewer. None: all
+        cores. Fits are reproducible to the bit on one thread only; `transform` and all
+        measures on any number.
     verbose : int, default=0
         Above 0: a line on the standard output after each pass.
     random_state : int, RandomState or None, default=None

@@ -21,6 +21,8 @@ __all__ = ["Fit", "completion_of", "documents_of", "perplexity"]
 # Documents of a thread between two looks at the clock, the callbacks and Ctrl-C.
 _ROUND_DOCUMENTS = 16384
 _ROUND_STEPS = 16
+# Rounds of an epoch, at least, when there is something to measure or to tell.
+_LOOKS = 8
 # Training documents whose perplexity stands for that of all, as `bound_`.
 _BOUND_SAMPLE = 1000
 
@@ -113,14 +115,14 @@ class Fit:
         deepest = self.problem.clock.steps_within(DEEPEST_ROUND)
         self.n_threads = max(1, min(self.n_threads, deepest))
 
-    def plan(self, seed: int) -> Plan:
-        """Return the layout of the run."""
+    def plan(self, seed: int, *, watched: bool = False) -> Plan:
+        """Return the layout of the run; rounds are shorter if it is watched."""
         model = self.model
         rate = model.global_learning_rate
         return Plan(
             total_steps=self.n_batches * self.n_passes,
             n_threads=self.n_threads,
-            local_steps=self._local_steps(),
+            local_steps=self._local_steps(watched),
             master_batch_size=model.master_batch_size,
             max_time=model.max_time,
             max_staleness=model.max_staleness,
@@ -129,13 +131,15 @@ class Fit:
             seed=seed,
         )
 
-    def _local_steps(self) -> int:
+    def _local_steps(self, watched: bool) -> int:
         """B: as asked for, or enough to make the end of a round cheap."""
         if self.problem.learning == "batch":
             return -(-self.n_batches // self.n_threads)
         steps = self.model.local_steps
         if steps == "auto":
             steps = max(_ROUND_STEPS, _ROUND_DOCUMENTS // self.problem.batch_size)
+            if watched:
+                steps = min(steps, -(-self.n_batches // (_LOOKS * self.n_threads)))
         deepest = self.problem.clock.steps_within(DEEPEST_ROUND)
         return max(1, min(int(steps), deepest // self.n_threads))
 
@@ -176,7 +180,10 @@ class Fit:
         result = run(
             self.problem,
             [self.counts],
-            self.plan(int(random_state.randint(np.iinfo(np.int32).max))),
+            self.plan(
+                int(random_state.randint(np.iinfo(np.int32).max)),
+                watched=held_out is not None or bool(callbacks),
+            ),
             backend="local" if model.backend == "auto" else model.backend,
             parameters=start,
             monitor=monitor,
