@@ -10,7 +10,7 @@ nox.options.default_venv_backend = "venv"
 nox.options.sessions = ["lint", "tests"]
 
 PINS = ("-c", "constraints.txt")
-WHEEL_TESTS = ("tests/models", "tests/test_cli.py")
+WHEEL_TESTS = ("tests/models", "tests/test_cli.py", "tests/test_packaging.py")
 # A prefetch has no counterpart in Python, so zero-order kernels run compiled only.
 NOJIT_TESTS = ("tests/models/test_kernels.py", "tests/models/test_conjugate.py")
 

@@ -19,8 +19,9 @@ from scipy import sparse
 from dpsvi.models.conjugate import NaturalParameters
 from dpsvi.models.lda.inference import Inference
 from dpsvi.models.lda.kernels.arrays import aligned, padded_size
+from dpsvi.models.lda.kernels.compiling import FASTMATH
 from dpsvi.models.lda.kernels.cvb0 import cvb0_scratch, cvb0_step
-from dpsvi.models.lda.kernels.special import FASTMATH, exp_psi_each
+from dpsvi.models.lda.kernels.special import exp_psi_each
 
 K, WORDS_PER_DOCUMENT, DOCUMENTS = 100, 120, 512
 _FLAGS = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy"}
@@ -64,7 +65,9 @@ def peak_gflops() -> float:
     """Float32 multiply-adds of one core, in GFLOP/s."""
     x, y = np.full(256, 0.5, np.float32), np.full(256, 0.5, np.float32)
     repeats = 200_000
-    return 16 * x.size * repeats / best_seconds(lambda: _multiply_add(repeats, x, y)) / 1e9
+    return (
+        16 * x.size * repeats / best_seconds(lambda: _multiply_add(repeats, x, y)) / 1e9
+    )
 
 
 def read_gbytes(megabytes: float) -> float:
@@ -137,7 +140,9 @@ def main() -> None:
     padded = padded_size(K, np.float32)
     row_bytes = padded * 4 * WORDS_PER_DOCUMENT
 
-    def line(name: str, n_words: int, seconds: float, flops: float, reads: float) -> None:
+    def line(
+        name: str, n_words: int, seconds: float, flops: float, reads: float
+    ) -> None:
         gflops = flops / seconds / 1e9
         rate = reads * row_bytes / seconds / 1e9
         print(

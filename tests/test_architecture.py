@@ -132,45 +132,48 @@ def test_kernels_need_numpy_and_numba_alone() -> None:
     assert not foreign
 
 
-def compiled() -> Iterator[tuple[str, ast.expr]]:
-    """Name and decorator of every function that Numba compiles."""
-    for file in modules_of("dpsvi"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.FunctionDef):
-                for decorator in node.decorator_list:
-                    if "jit" in ast.unparse(decorator).partition("(")[0]:
-                        yield f"{file.stem}.{node.name}", decorator
+def decorated(word: str) -> dict[str, ast.expr]:
+    """Decorators whose name contains a word, by function."""
+    return {
+        f"{file.stem}.{node.name}": decorator
+        for file in modules_of("dpsvi")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef)
+        for decorator in node.decorator_list
+        if word in ast.unparse(decorator).partition("(")[0]
+    }
 
 
-COMPILED = {
-    name: decorator
-    for name, decorator in compiled()
+KERNELS = decorated("kernel")
+
+
+def test_all_that_is_compiled_is_compiled_in_one_way() -> None:
+    assert len(KERNELS) > 5
     # Part of the function that calls it, and under that one's flags.
-    if ast.unparse(decorator) != "register_jitable"
-}
+    others = {ast.unparse(decorator) for decorator in decorated("jit").values()}
+    assert others <= {"register_jitable"}
 
 
-@pytest.mark.parametrize("name", COMPILED)
-def test_kernels_release_the_gil(name: str) -> None:
-    decorator = COMPILED[name]
-    assert isinstance(decorator, ast.Call), "a bare @njit keeps the GIL"
+@pytest.mark.parametrize("name", KERNELS)
+def test_kernels_state_their_arithmetic(name: str) -> None:
+    decorator = KERNELS[name]
+    assert isinstance(decorator, ast.Call)
     flags = {word.arg: ast.unparse(word.value) for word in decorator.keywords}
-    assert flags.get("nogil") == "True"
-    assert flags.get("cache") == "True"
-    assert "parallel" not in flags
-    # Division by zero gives infinity, and is not looked for in every loop.
-    if "fastmath" in flags:
-        assert flags["error_model"] == "'numpy'"
-        assert flags["fastmath"] == "FASTMATH"
+    assert flags["fastmath"] in ("FASTMATH", "False")
 
 
-def test_there_are_kernels() -> None:
-    assert len(COMPILED) > 5
+def test_kernels_release_the_gil_and_divide_as_numpy_does() -> None:
+    from dpsvi.models.lda.kernels.compiling import FASTMATH, kernel
 
+    @kernel(fastmath=FASTMATH)
+    def nothing(x: float) -> float:
+        return x
 
-def test_fast_arithmetic_still_knows_nan_and_infinity() -> None:
-    from dpsvi.models.lda.kernels.special import FASTMATH
-
+    options = nothing.targetoptions
+    assert options["nogil"]
+    assert options["error_model"] == "numpy"
+    assert not options.get("parallel", False)
+    # NaN and infinity keep their meaning.
     assert FASTMATH
     assert not FASTMATH & {"nnan", "ninf", "fast"}
 

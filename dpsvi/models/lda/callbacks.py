@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from copy import copy
 from typing import Any, TypeVar
 
@@ -130,7 +131,9 @@ class OwnCallbackSupport:
         callbacks = self.__dict__.get("_skl_callbacks", [])
         context = Context(type(self).__name__, task_name, callbacks, 0, max_subtasks)
         self._callback_fit_ctx: Context = context
+        self._skl_callbacks_to_teardown: list[Any] = []
         for callback in callbacks:
+            self._skl_callbacks_to_teardown.append(callback)
             callback.setup(self, context)
         return context
 
@@ -144,9 +147,10 @@ def own_with_callbacks(method: Method) -> Method:
             return method(estimator, *args, **kwargs)
         finally:
             context = estimator.__dict__.pop("_callback_fit_ctx", None)
-            if context is not None:
-                for callback in estimator.__dict__.get("_skl_callbacks", []):
-                    callback.teardown(estimator, context)
+            started = estimator.__dict__.pop("_skl_callbacks_to_teardown", [])
+            with ExitStack() as stack:
+                for callback in reversed(started):
+                    stack.callback(callback.teardown, estimator, context)
 
     return managed  # type: ignore[return-value]
 

@@ -16,11 +16,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from numba import njit
-
 from dpsvi.models.lda.kernels.arrays import aligned
+from dpsvi.models.lda.kernels.compiling import FASTMATH, kernel
 from dpsvi.models.lda.kernels.prefetch import prefetch_row
-from dpsvi.models.lda.kernels.special import FASTMATH
 
 # Documents between two refreshes of the topic totals inside a step.
 _REFRESH = 16
@@ -46,7 +44,7 @@ def cvb0_scratch(n_padded: int, dtype: Any) -> CVB0Scratch:
     return CVB0Scratch(*(aligned((n_padded,), dtype) for _ in CVB0Scratch._fields))
 
 
-@njit(nogil=True, cache=True, fastmath=FASTMATH, error_model="numpy")
+@kernel(fastmath=FASTMATH)
 def cvb0_step(
     indptr: Any,
     indices: Any,
@@ -123,7 +121,7 @@ def cvb0_step(
         mass /= decay
 
 
-@njit(nogil=True, cache=True, fastmath=FASTMATH, error_model="numpy", inline="always")
+@kernel(fastmath=FASTMATH, inline="always")
 def _refresh(
     totals: Any, scale: Any, prior_mass: Any, doc_prior: Any, scratch: Any
 ) -> None:
@@ -136,7 +134,7 @@ def _refresh(
         scratch.base[k] = doc_prior[k] * scratch.factors[k]
 
 
-@njit(nogil=True, cache=True, fastmath=FASTMATH, error_model="numpy", inline="always")
+@kernel(fastmath=FASTMATH, inline="always")
 def _average(
     indices: Any,
     data: Any,
@@ -202,7 +200,7 @@ def _average(
             total += y
 
 
-@njit(nogil=True, cache=True, fastmath=FASTMATH, error_model="numpy", inline="always")
+@kernel(fastmath=FASTMATH, inline="always")
 def _add_document(
     indices: Any,
     data: Any,

@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from dpsvi.models.lda.kernels.arrays import CACHE_LINE
+from dpsvi.models.lda.kernels.compiling import kernel
 
 
 @intrinsic
@@ -40,7 +41,7 @@ def _prefetch(typing_context: Any, array: Any, row: Any, offset: Any) -> Any:
     return types.void(array, row, types.intp), generate
 
 
-@njit(nogil=True, cache=True)
+@kernel(fastmath=False)
 def prefetch_row(array: Any, row: Any) -> None:
     """Ask for all cache lines of ``array[row]``."""
     for offset in range(0, array.shape[1] * array.itemsize, CACHE_LINE):

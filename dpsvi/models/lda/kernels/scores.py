@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from dpsvi.models.lda.kernels.special import FASTMATH
+from dpsvi.models.lda.kernels.compiling import FASTMATH, kernel
 
 
-@njit(nogil=True, cache=True, fastmath=FASTMATH, error_model="numpy")
+@kernel(fastmath=FASTMATH)
 def log_mixtures(
     indptr: Any,
     data: Any,

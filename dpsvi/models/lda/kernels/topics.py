@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
+from dpsvi.models.lda.kernels.compiling import FASTMATH, kernel
+from dpsvi.models.lda.kernels.special import exp_psi
 
-from dpsvi.models.lda.kernels.special import FASTMATH, exp_psi
 
-
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(fastmath=False)
 def number_words(
     indptr: Any, indices: Any, documents: Any, slots: Any, words: Any, local: Any
 ) -> Any:
@@ -59,7 +58,7 @@ def number_words(
     return n_distinct
 
 
-@njit(nogil=True, cache=True, fastmath=FASTMATH, error_model="numpy")
+@kernel(fastmath=FASTMATH)
 def expected_topics(
     weights: Any,
     prior: Any,

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from dpsvi.models.lda.kernels.special import FASTMATH, exp_psi
+from dpsvi.models.lda.kernels.compiling import FASTMATH, kernel
+from dpsvi.models.lda.kernels.special import exp_psi
 
 # Knuth's linear congruential generator; its top 24 bits make a uniform number.
 _MULTIPLIER = np.uint64(6364136223846793005)
@@ -20,7 +20,7 @@ _INCREMENT = np.uint64(1442695040888963407)
 _TOP = np.uint64(40)
 
 
-@njit(nogil=True, cache=True, fastmath=FASTMATH, error_model="numpy", inline="always")
+@kernel(fastmath=FASTMATH, inline="always")
 def _weigh(rows: Any, n_rows: Any, counts: Any, e: Any, ratio: Any, sums: Any) -> None:
     """Equivalent to ``ratio[:] = counts / (rows @ e); sums[:] = ratio @ rows``.
 
@@ -50,7 +50,7 @@ def _weigh(rows: Any, n_rows: Any, counts: Any, e: Any, ratio: Any, sums: Any) -
             sums[k] += x + (c2 * rows[j + 2, k] + c3 * rows[j + 3, k])
 
 
-@njit(nogil=True, cache=True, fastmath=FASTMATH, error_model="numpy")
+@kernel(fastmath=FASTMATH)
 def infer_documents(
     indptr: Any,
     data: Any,
@@ -169,7 +169,7 @@ def infer_documents(
     return iterations
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(fastmath=False)
 def sort_by_word(
     indptr: Any,
     documents: Any,
@@ -205,7 +205,7 @@ def sort_by_word(
             position += 1
 
 
-@njit(nogil=True, cache=True, fastmath=FASTMATH, error_model="numpy")
+@kernel(fastmath=FASTMATH)
 def add_statistics(
     words: Any,
     ends: Any,
