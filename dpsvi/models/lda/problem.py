@@ -16,7 +16,7 @@ from dpsvi.models.lda.worker import BatchWorker, OnlineWorker
 __all__ = ["LDAProblem"]
 
 # Rows of the global array that are filled at a time.
-_BLOCK = 4096
+_BLOCK = 1024
 
 
 class LDAProblem(LDASettings):
@@ -39,11 +39,14 @@ class LDAProblem(LDASettings):
         """
         parameters = self.empty_parameters()
         mean = max(1.0 - self.topic_word_prior, 0.1)
-        width = np.sqrt(0.12)
+        width = 0.12**0.5
+        noise = np.empty((_BLOCK, self.n_topics), dtype=np.float32)
         for begin in range(0, self.n_words, _BLOCK):
             block = parameters.weights[begin : begin + _BLOCK, : self.n_topics]
-            noise = rng.random(block.shape, dtype=np.float32)
-            block[:] = mean * (1.0 - width / 2 + width * noise)
+            drawn = noise[: block.shape[0]]
+            rng.random(out=drawn, dtype=np.float32)
+            drawn *= mean * width
+            np.add(drawn, mean * (1.0 - width / 2), out=block)
         parameters.sum_again()
         return parameters
 
