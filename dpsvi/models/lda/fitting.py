@@ -112,8 +112,8 @@ class Fit:
             dtype=counts.data.dtype,
         )
         # A round is at least one step of each thread, and must not be too deep.
-        deepest = self.problem.clock.steps_within(DEEPEST_ROUND)
-        self.n_threads = max(1, min(self.n_threads, deepest))
+        self._deepest = self.problem.clock.steps_within(DEEPEST_ROUND)
+        self.n_threads = max(1, min(self.n_threads, self._deepest))
 
     def plan(self, seed: int, *, watched: bool = False) -> Plan:
         """Return the layout of the run; rounds are shorter if it is watched."""
@@ -140,8 +140,7 @@ class Fit:
             steps = max(_ROUND_STEPS, _ROUND_DOCUMENTS // self.problem.batch_size)
             if watched:
                 steps = min(steps, -(-self.n_batches // (_LOOKS * self.n_threads)))
-        deepest = self.problem.clock.steps_within(DEEPEST_ROUND)
-        return max(1, min(int(steps), deepest // self.n_threads))
+        return max(1, min(int(steps), self._deepest // self.n_threads))
 
     def run(
         self,
