@@ -12,7 +12,8 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from scipy.special import psi
 
-from dpsvi.models.lda.kernels import cvb0
+from dpsvi.models.lda.kernels import active as active_topics
+from dpsvi.models.lda.kernels import cvb0, vb
 
 Array = npt.NDArray[Any]
 
@@ -54,7 +55,36 @@ def infer_document(
         last, gamma = gamma, alpha + phi.sum(axis=0)
         change = np.abs(gamma - last).mean()
         iterations += 1
+        active = gamma > alpha + active_topics._USED
+        left = max_iter - 1 - iterations
+        few = 2 * active.sum() <= alpha.size
+        if change >= tol and iterations >= vb._ON_ALL and left > 0 and few:
+            rest = (beta * exp_psi(last))[:, ~active].sum(axis=1)
+            gamma, done = refine(n, beta, alpha, gamma, rest, active, tol, left)
+            iterations += done
     return gamma, phi, iterations
+
+
+def refine(
+    n: Array,
+    beta: Array,
+    alpha: Array,
+    gamma: Array,
+    rest: Array,
+    active: Array,
+    tol: float,
+    max_iter: int,
+) -> tuple[Array, int]:
+    """γ after the active topics alone have converged, and the iterations."""
+    gamma, beta = gamma.copy(), beta[:, active]
+    iterations, change = 0, np.inf
+    while iterations < max_iter and change >= tol:
+        phi = beta * exp_psi(gamma[active])
+        phi *= (n / (rest + phi.sum(axis=1) + 1e-300))[:, np.newaxis]
+        last, gamma[active] = gamma[active], alpha[active] + phi.sum(axis=0)
+        change = np.abs(gamma[active] - last).sum() / alpha.size
+        iterations += 1
+    return gamma, iterations
 
 
 def vb_step(

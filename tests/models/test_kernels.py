@@ -159,6 +159,39 @@ def test_documents_and_statistics(dtype: str, noise: int, data: st.DataObject) -
         assert worst <= close * (1.0 + mass.max()) * 2.5
 
 
+@pytest.mark.parametrize("most", [6, 7, 8, 100])
+def test_documents_on_few_topics_iterate_on_these_alone(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n_topics, rng = 19, np.random.default_rng(0)
+    weights = aligned((60, padded_size(n_topics, "float64")), "float64")
+    weights[:, :n_topics] = rng.gamma(0.1, 5.0, (60, n_topics))
+    parameters = NaturalParameters(weights, np.zeros((1, n_topics)), 0.05)
+    parameters.sum_again()
+    counts = sp.csr_array(rng.poisson(0.4, (30, 60)).astype(float))
+    alpha, documents = np.full(n_topics, 0.1), np.arange(30, dtype=np.int32)
+    alone: list[int] = []
+
+    def refine(*given: Any) -> tuple[Array, int]:
+        gamma, done = original(*given)
+        alone.append(done)
+        return gamma, done
+
+    original = reference.refine
+    monkeypatch.setattr(reference, "refine", refine)
+    lam = 0.05 + weights[:, :n_topics]
+    _, gammas, iterations = reference.vb_step(
+        counts, documents, lam, alpha, 1e-5, most, 1
+    )
+    inference = Inference(counts, alpha, 1e-5, most)
+    done = inference.infer(documents, parameters, 1.0, 1)
+    assert bool(alone) == (most > 6)
+    assert done == iterations
+    np.testing.assert_allclose(inference.gammas[:, :n_topics], gammas, rtol=1e-8)
+    if most == 100:
+        assert sum(alone) > iterations / 2
+
+
 @dtypes
 @given(data=st.data())
 def test_entries_are_sorted_by_word(dtype: str, data: st.DataObject) -> None:

@@ -63,11 +63,16 @@ class Inference:
         self._tolerance = self.dtype.type(tolerance)
         self._max_iterations = max(1, max_iterations)
         self._slots = np.full(counts.shape[1], -1, np.int32)
-        longest = int(self._lengths.max(initial=0)) + 3
+        longest = int(self._lengths.max(initial=0)) + 15
         self._rows = aligned((longest, self.n_padded), self.dtype)
         self._row_counts = np.empty(longest, self.dtype)
         self._row_ratio = np.empty(longest, self.dtype)
         self._sums = aligned((self.n_padded,), self.dtype)
+        few = self.n_topics // 2 + 7
+        self._active = np.empty(self.n_topics + 1, np.int32)
+        self._columns = aligned((few * longest,), self.dtype)
+        self._few = aligned((4, few), self.dtype)
+        self._rest = np.empty(longest, self.dtype)
         self._allocate(0, 0)
 
     def infer(
@@ -129,6 +134,10 @@ class Inference:
             self._row_counts,
             self._row_ratio,
             self._sums,
+            self._active,
+            self._columns,
+            self._few,
+            self._rest,
             self.gammas,
             self.expectations,
             self._ratio,
