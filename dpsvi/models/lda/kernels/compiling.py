@@ -9,6 +9,8 @@ from numba import njit
 
 # Algebra may be reordered, which vectorises sums; NaN and infinity keep their meaning.
 FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
+# For kernels whose products would overflow in another order.
+ORDERED = FASTMATH - {"reassoc"}
 
 
 def kernel(
@@ -19,7 +21,7 @@ def kernel(
     Parameters
     ----------
     fastmath : set of str or False
-        `FASTMATH`, or False for a kernel on integers.
+        `FASTMATH`, `ORDERED`, or False for a kernel on integers.
     inline : {"never", "always"}, default="never"
         "always" for a part of one larger kernel: it is compiled there only.
     """

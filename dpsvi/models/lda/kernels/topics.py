@@ -71,13 +71,13 @@ def expected_topics(
     """Equivalent to ``out[i] = np.exp(psi(λ[words[i]]) + shifts[i]) * factors``.
 
     That is exp(E[log β]) with the factors ``1 / exp(psi(λ.sum(axis=words)))``. The
-    shift of a word is zero, unless no topic knows the word: then its row would fall
-    below the smallest float, and is written relative to its largest entry. A factor
+    shift of a word is zero, unless no topic knows the word well: then its row would be
+    near the smallest float, and is written relative to its largest entry. A factor
     common to a word's topics cancels in the responsibilities.
     """
     zero = out.dtype.type(0)
     one = out.dtype.type(1)
-    lowest = out.dtype.type(1e-20)
+    lowest = out.dtype.type(1e-4)
     n_padded = factors.size
     for i in range(words.size):
         word = words[i]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dpsvi.models.lda.kernels.active import choose_active, refine
-from dpsvi.models.lda.kernels.compiling import FASTMATH, kernel
+from dpsvi.models.lda.kernels.compiling import FASTMATH, ORDERED, kernel
 from dpsvi.models.lda.kernels.special import exp_psi
 
 # Knuth's linear congruential generator; its top 24 bits make a uniform number.
@@ -241,7 +241,7 @@ def sort_by_word(
             position += 1
 
 
-@kernel(fastmath=FASTMATH)
+@kernel(fastmath=ORDERED)
 def add_statistics(
     words: Any,
     ends: Any,
@@ -273,7 +273,8 @@ def add_statistics(
         begin = ends[i]
         word = words[i]
         for k in range(sums.size):
-            sums[k] *= step * topics[i, k]
+            # First the product that is at most a count: ratio and step are huge alone.
+            sums[k] = step * (sums[k] * topics[i, k])
         for k in range(sums.size):
             into[word, k] += sums[k]
         for k in range(totals.size):
