@@ -15,6 +15,7 @@ import dpsvi
 
 ROOT = Path(dpsvi.__file__).parent
 CLUSTER_AND_PICTURES = ["torch", "distributed", "dask", "matplotlib"]
+NO_CLUSTER = ["torch", "matplotlib", "numba", "sklearn", "scipy", "click", "rich"]
 HEAVY = [*CLUSTER_AND_PICTURES, "numba", "sklearn", "scipy", "click", "rich"]
 
 
@@ -92,13 +93,20 @@ def test_a_name_that_is_not_there() -> None:
 @pytest.mark.parametrize(
     ("package", "unknown"),
     [
-        ("dpsvi.engine", ["dpsvi.models", "dpsvi.rl", "dpsvi.datasets", *HEAVY]),
+        ("dpsvi.engine", ["dpsvi.models", "dpsvi.rl", "dpsvi.datasets", *NO_CLUSTER]),
         ("dpsvi.models", ["dpsvi.rl", "dpsvi.datasets", "dpsvi.cli", "dpsvi.report"]),
         ("dpsvi.models.lda.kernels", ["dpsvi.engine", "sklearn", "scipy"]),
     ],
 )
 def test_lower_layers_do_not_know_higher_ones(package: str, unknown: list[str]) -> None:
     assert not named(package, *unknown)
+
+
+def test_one_backend_alone_knows_the_cluster() -> None:
+    knowing = named("dpsvi.engine", "dask", "distributed")
+    assert knowing
+    of_backend = named("dpsvi.engine.backends.dask", "dask", "distributed")
+    assert sorted(knowing) == sorted(of_backend)
 
 
 def test_models_and_agents_do_not_know_each_other() -> None:

@@ -13,7 +13,7 @@ import pytest
 import scipy.sparse as sp
 
 from dpsvi.engine import LocalProblem, Plan, Problem, run
-from dpsvi.engine.backends import BACKENDS, Backend, resolve
+from dpsvi.engine.backends import BACKENDS, Backend, cluster, resolve
 from dpsvi.models.conjugate import Clock
 from dpsvi.models.lda.problem import LDAProblem
 
@@ -102,19 +102,20 @@ PROBLEMS = {
 }
 
 
-def backend_of(name: str) -> Backend:
-    try:
-        return resolve(name)
-    except ImportError as error:
-        pytest.skip(str(error))
+@pytest.fixture(params=sorted(BACKENDS))
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Each backend in turn; that of a cluster needs one."""
+    if request.param != "dask":
+        return resolve(request.param)
+    client = request.getfixturevalue("cluster_client")
+    return resolve(cluster(client))
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("problem", PROBLEMS)
 @pytest.mark.parametrize("n_workers", [1, 2, 3])
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_everything_runs_everywhere(
-    problem: str, backend: str, n_workers: int, n_threads: int
+    problem: str, backend: Backend, n_workers: int, n_threads: int
 ) -> None:
     case = PROBLEMS[problem](n_workers)
     if n_workers > case.most_workers:
@@ -131,7 +132,7 @@ def test_everything_runs_everywhere(
         case.problem,
         case.shards,
         plan,
-        backend=backend_of(backend),
+        backend=backend,
         monitor=lambda progress: seen.append((progress.version, progress.steps)),
     )
     assert result.reason == "completed"
@@ -151,20 +152,21 @@ def test_everything_runs_everywhere(
     assert np.isfinite(weights).all()
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("problem", PROBLEMS)
-def test_a_stop_by_the_monitor_ends_every_run(problem: str, backend: str) -> None:
+def test_a_stop_by_the_monitor_ends_every_run(problem: str, backend: Backend) -> None:
     case = PROBLEMS[problem](1)
     result = run(
         case.problem,
         case.shards,
         Plan(total_steps=case.n_steps, seed=0, **case.plan),
-        backend=backend_of(backend),
+        backend=backend,
         monitor=lambda progress: True,
     )
     assert result.reason == "stopped"
     assert len(result.history) == 1
-    assert result.counters.merged < case.amount
+    if type(backend).__name__ != "Dask":
+        # A master elsewhere may have come to the end before it heard of the stop.
+        assert result.counters.merged < case.amount
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
@@ -176,6 +178,6 @@ def test_every_problem_keeps_the_contract(problem: str) -> None:
     assert isinstance(local, LocalProblem)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_every_backend_keeps_the_contract(backend: str) -> None:
-    assert isinstance(backend_of(backend), Backend)
+def test_every_backend_keeps_the_contract(backend: Backend) -> None:
+    assert isinstance(backend, Backend)
+    assert callable(backend.run)

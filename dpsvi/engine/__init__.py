@@ -30,9 +30,10 @@ clock
 
 from dpsvi.engine.admission import accept_all, damp_by_staleness, drop_older_than
 from dpsvi.engine.backends import Backend
+from dpsvi.engine.backends.replay import Replay
 from dpsvi.engine.history import History
 from dpsvi.engine.lockfree import ThreadTeam
-from dpsvi.engine.master import Counters, Master
+from dpsvi.engine.master import Arrival, Counters, Master
 from dpsvi.engine.plan import Plan
 from dpsvi.engine.problem import (
     LocalProblem,
@@ -40,6 +41,8 @@ from dpsvi.engine.problem import (
     Problem,
     Push,
     Receipt,
+    Selective,
+    SelectiveLocal,
     Snapshot,
     Update,
 )
@@ -54,6 +57,7 @@ from dpsvi.engine.schedules import (
 from dpsvi.engine.worker import Worker, work
 
 __all__ = [
+    "Arrival",
     "Backend",
     "Counters",
     "History",
@@ -66,8 +70,11 @@ __all__ = [
     "Push",
     "Receipt",
     "Recorder",
+    "Replay",
     "Report",
     "Result",
+    "Selective",
+    "SelectiveLocal",
     "Snapshot",
     "ThreadTeam",
     "Update",

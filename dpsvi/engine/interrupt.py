@@ -1,14 +1,15 @@
-"""Ctrl-C that ends a run in good order."""
+"""What ends a run in good order from outside: Ctrl-C, and a time limit."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
-__all__ = ["CtrlC"]
+__all__ = ["CtrlC", "deadline"]
 
 
 class CtrlC:
@@ -54,3 +55,19 @@ class CtrlC:
             raise KeyboardInterrupt
         self._pressed = True
         self._request()
+
+
+@contextmanager
+def deadline(seconds: float | None, halt: Callable[[], None]) -> Iterator[None]:
+    """Call `halt` after some seconds: rounds may be long, steps are not."""
+    if seconds is None or seconds > threading.TIMEOUT_MAX:
+        yield
+        return
+    timer = threading.Timer(seconds, halt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()

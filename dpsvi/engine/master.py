@@ -6,16 +6,44 @@ and may pickle it to wherever it is to live.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from dpsvi.engine.plan import Plan
-from dpsvi.engine.problem import Parameters, Problem, Push, Receipt, Snapshot, Status
+from dpsvi.engine.problem import (
+    Parameters,
+    Problem,
+    Push,
+    Receipt,
+    Request,
+    Snapshot,
+    Status,
+)
 from dpsvi.engine.progress import Report
 from dpsvi.engine.schedules import constant
 
-__all__ = ["Counters", "Master"]
+__all__ = ["Arrival", "Counters", "Master"]
+
+
+class Arrival(NamedTuple):
+    """A push that came to the master, in time and for the first time.
+
+    Attributes
+    ----------
+    worker : int or str
+        Who pushed.
+    based_on : int
+        Version of the snapshot it worked on.
+    steps : range
+        What it did.
+    """
+
+    worker: Any
+    based_on: int
+    steps: range
 
 
 @dataclass
@@ -28,7 +56,7 @@ class Counters:
     ----------
     accepted, merged, pending, dropped : float
         Units of data: taken in, merged into the parameters, waiting for the batch
-        to fill, and refused because they were too stale or came after the end.
+        to fill, and refused: too stale, after the end, or of a worker given up.
     steps_reserved, steps_merged : int
         Local steps handed out, and those merged.
     pushes, duplicates, too_stale : int
@@ -84,6 +112,8 @@ class Master:
         Merges done, t - 1 in the paper.
     counters : Counters
         What became of the data.
+    log : list of Arrival
+        The pushes in the order of their arrival: enough to repeat the run.
     report : Report or None
         About the last merge.
     stopped : str or None
@@ -96,11 +126,13 @@ class Master:
         self.plan = plan
         self.version = 0
         self.counters = Counters()
+        self.log: list[Arrival] = []
         self.report: Report | None = None
         self.stopped: str | None = None
         # Pushes with the weight of their staleness, until there are M of them.
         self._pending: list[tuple[Push, float]] = []
         self._seen: dict[Hashable, _Seen] = {}
+        self._dismissed: set[str] = set()
 
     @property
     def can_share(self) -> bool:
@@ -115,7 +147,9 @@ class Master:
             and self.plan.admission(0) == 1.0
         )
 
-    def snapshot(self, n_steps: int, shared: bool = False) -> Snapshot:
+    def snapshot(
+        self, n_steps: int, request: Request = None, *, shared: bool = False
+    ) -> Snapshot:
         """Hand out the parameters and reserve steps of the clock (Alg. 2 line 3).
 
         Parameters
@@ -123,6 +157,8 @@ class Master:
         n_steps : int
             How many steps the worker would do. It gets fewer at the end of the run
             and before a boundary of the plan, none after the end.
+        request : Request, default=None
+            Which part of the parameters to copy; None: all.
         shared : bool, default=False
             The worker will write into the parameters themselves.
 
@@ -141,7 +177,17 @@ class Master:
         start = self.counters.steps_reserved
         steps = range(start, self._round_end(start, n_steps))
         self.counters.steps_reserved = steps.stop
-        return Snapshot(self.parameters, self.version, steps, shared)
+        parameters = self.parameters if shared else None
+        if steps and not shared:
+            parameters = self.extract(request)
+        return Snapshot(parameters, self.version, steps, shared)
+
+    def extract(self, request: Request = None) -> Parameters:
+        """Copy a part of the parameters, or all of them."""
+        select = getattr(self.problem, "extract", None)
+        if select is None:
+            return copy.deepcopy(self.parameters)
+        return select(self.parameters, request)
 
     def receive(self, push: Push) -> Receipt:
         """Take a push in, and merge when the batch is full (Alg. 1 lines 3-4).
@@ -176,6 +222,14 @@ class Master:
         if self.stopped is None:
             self.stopped = reason
 
+    def dismiss(self, incarnation: str) -> None:
+        """Give up a worker: what it may still push is refused.
+
+        A connection that was cut may deliver a push long after another worker has
+        taken over.
+        """
+        self._dismissed.add(incarnation)
+
     def _round_end(self, start: int, n_steps: int) -> int:
         if self.stopped is not None:
             return start
@@ -191,9 +245,10 @@ class Master:
             self.counters.duplicates += 1
             return "duplicate"
         amount = push.update.amount
-        if self.stopped is not None:
+        if self.stopped is not None or push.incarnation in self._dismissed:
             self.counters.dropped += amount
             return "stopped"
+        self.log.append(Arrival(push.worker, push.based_on, push.steps))
         weight = self._weight(staleness)
         if weight == 0:
             self.counters.dropped += amount

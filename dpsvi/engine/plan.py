@@ -30,6 +30,10 @@ class Plan:
     local_steps : int, default=1
         Steps per thread between pull and push, B in the paper. The threads of a
         worker share their p * B steps, so a fast one does more.
+    longest_local_steps : int or None, default=None
+        Where workers and master are apart, a worker lengthens its rounds up to this
+        many steps per thread while communication takes more than a tenth of them.
+        None: rounds stay at `local_steps`.
     master_batch_size : int or None, default=None
         Pushes per merge, M in the paper; None: the number of workers.
     max_time : float or None, default=None
@@ -63,6 +67,7 @@ class Plan:
     n_workers: int = 1
     n_threads: int = 1
     local_steps: int = 1
+    longest_local_steps: int | None = None
     master_batch_size: int | None = None
     max_time: float | None = None
     max_staleness: int | None = None
@@ -75,7 +80,7 @@ class Plan:
     def __post_init__(self) -> None:
         for name in ("n_workers", "n_threads", "local_steps"):
             _check_integer(name, getattr(self, name), least=1)
-        for name in ("master_batch_size", "boundaries"):
+        for name in ("longest_local_steps", "master_batch_size", "boundaries"):
             _check_integer(name, getattr(self, name), least=1, optional=True)
         for name in ("max_staleness", "seed"):
             _check_integer(name, getattr(self, name), least=0, optional=True)
@@ -97,6 +102,11 @@ class Plan:
     def round_steps(self) -> int:
         """Steps of a full round of one worker: p * B."""
         return self.n_threads * self.local_steps
+
+    @property
+    def longest_round(self) -> int:
+        """Steps that a round may be lengthened to."""
+        return self.n_threads * max(self.local_steps, self.longest_local_steps or 1)
 
     def seeds(self) -> tuple[np.random.SeedSequence, list[np.random.SeedSequence]]:
         """Return a seed for the initial parameters and one for each worker.

@@ -19,6 +19,9 @@ __all__ = [
     "Problem",
     "Push",
     "Receipt",
+    "Request",
+    "Selective",
+    "SelectiveLocal",
     "Snapshot",
     "Status",
     "Update",
@@ -29,6 +32,9 @@ Parameters: TypeAlias = Any
 
 #: What a problem's workers push and its `merge` reads; opaque to the engine.
 Payload: TypeAlias = Any
+
+#: Which part of the parameters a worker asks for; opaque to the engine.
+Request: TypeAlias = Any
 
 #: What the master answers to a push.
 Status: TypeAlias = Literal["accepted", "duplicate", "too_stale", "stopped"]
@@ -41,8 +47,8 @@ class Snapshot:
     Attributes
     ----------
     parameters : Parameters
-        The master's parameters, v in the paper. In one process this is the live
-        object: `LocalProblem.load` copies what it needs.
+        The master's parameters, v in the paper: a copy, or the part that the worker
+        asked for. The live object itself if `shared`.
     version : int
         Number of merges done when the snapshot was taken.
     steps : range
@@ -132,7 +138,7 @@ class LocalProblem(Protocol):
     def load(self, snapshot: Snapshot) -> None:
         """Take the snapshot into the arrays that all threads share (Alg. 2 line 3).
 
-        Must copy what the round reads or writes, unless ``snapshot.shared``: then
+        Arrays that have come over a network may be read-only. If ``snapshot.shared``,
         the round works on the master's arrays themselves.
         """
 
@@ -158,6 +164,13 @@ class LocalProblem(Protocol):
         The payload must not be written again by later rounds: the master may hold
         it until its batch is full.
         """
+
+
+class SelectiveLocal(LocalProblem, Protocol):
+    """What a `LocalProblem` may have besides, to pull a part of the parameters."""
+
+    def request(self, n_steps: int) -> Request:
+        """Say what the next round needs if it is of at most so many steps."""
 
 
 @runtime_checkable
@@ -215,4 +228,17 @@ class Problem(Protocol):
         -------
         Parameters
             The object that was given, merged.
+        """
+
+
+class Selective(Problem, Protocol):
+    """What a `Problem` may have besides, so that only a part of it travels.
+
+    Without this, snapshots hold a deep copy of all parameters.
+    """
+
+    def extract(self, parameters: Parameters, request: Request) -> Any:
+        """Copy what a worker asked for; everything if the request is None.
+
+        Calls are serialised with those of `merge`, so the copy is of one version.
         """

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 from dpsvi.engine.history import History
 from dpsvi.engine.problem import Parameters
 
-__all__ = ["Monitor", "Progress", "Reason", "Recorder", "Report"]
+__all__ = ["Look", "Monitor", "Progress", "Reason", "Recorder", "Report"]
 
 #: Why a run ended.
 Reason: TypeAlias = Literal["completed", "max_time", "stopped", "interrupted"]
@@ -41,6 +42,10 @@ class Report:
     statistics: Mapping[str, float]
 
 
+#: Returns the parameters as they are now, and the local steps merged into them.
+Look: TypeAlias = Callable[[], tuple[Parameters, int]]
+
+
 @dataclass(frozen=True)
 class Progress:
     """What a monitor sees after each merge.
@@ -58,8 +63,11 @@ class Progress:
     staleness : float
         Mean staleness of the pushes of this merge, in versions.
     parameters : Parameters
-        The master's live object, to be read only. Nobody writes it until the
-        monitor returns.
+        The master's, to be read only. In one process the live object, which nobody
+        writes until the monitor returns; else fetched when first asked for.
+    parameters_steps : int
+        Local steps merged into `parameters`: more than `steps` if the master lives
+        elsewhere and has gone on meanwhile.
     statistics : mapping of str to float
         What the problem reported with its last update.
     monitor_time : float
@@ -71,10 +79,22 @@ class Progress:
     steps: int
     amount: float
     staleness: float
-    parameters: Parameters
     statistics: Mapping[str, float]
     monitor_time: float
+    _look: Look = field(repr=False)
     _recorded: dict[str, float] = field(default_factory=dict, repr=False)
+
+    @property
+    def parameters(self) -> Parameters:
+        return self._seen[0]
+
+    @property
+    def parameters_steps(self) -> int:
+        return self._seen[1]
+
+    @cached_property
+    def _seen(self) -> tuple[Parameters, int]:
+        return self._look()
 
     def record(self, **values: float) -> None:
         """Add columns to the history row of this moment."""
@@ -117,9 +137,7 @@ class Recorder:
         """Seconds since the start of the run."""
         return self._clock() - self._start
 
-    def record(
-        self, report: Report, parameters: Parameters, n_bytes: float = 0
-    ) -> None:
+    def record(self, report: Report, look: Look, n_bytes: float = 0) -> None:
         """Ask the monitor about one merge and add its row to the history."""
         now, monitor_time = self.time, self._monitor_time
         progress = Progress(
@@ -128,9 +146,9 @@ class Recorder:
             steps=report.steps,
             amount=report.amount,
             staleness=report.staleness_mean,
-            parameters=parameters,
             statistics=report.statistics,
             monitor_time=monitor_time,
+            _look=look,
         )
         if self._monitor is not None:
             if self._monitor(progress):

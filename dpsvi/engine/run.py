@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from dpsvi.engine.backends import Backend, resolve
 from dpsvi.engine.history import History
-from dpsvi.engine.master import Counters, Master
+from dpsvi.engine.master import Arrival, Counters, Master
 from dpsvi.engine.plan import Plan
 from dpsvi.engine.problem import Parameters, Problem
 from dpsvi.engine.progress import Monitor, Progress, Reason, Recorder
@@ -35,12 +35,16 @@ class Result:
         monitor said so, or Ctrl-C.
     counters : Counters
         What became of the data.
+    log : list of Arrival
+        The pushes in the order in which they came; `dpsvi.engine.backends.replay`
+        repeats a run from it.
     """
 
     parameters: Parameters
     history: History
     reason: Reason
     counters: Counters
+    log: list[Arrival] = field(repr=False)
 
 
 def run(
@@ -98,7 +102,7 @@ def run(
     ...         self.numbers, self.rate = numbers, robbins_monro(1.0, 1.0)
     ...
     ...     def load(self, snapshot):
-    ...         self.pulled = snapshot.parameters.copy()
+    ...         self.pulled = snapshot.parameters
     ...         self.mean = self.pulled.copy()
     ...
     ...     def run(self, thread, steps):
@@ -137,6 +141,7 @@ def run(
         history=recorder.history,
         reason=recorder.reason or "completed",
         counters=master.counters,
+        log=master.log,
     )
 
 

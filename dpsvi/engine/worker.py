@@ -12,7 +12,7 @@ from typing import Protocol
 from uuid import uuid4
 
 from dpsvi.engine.master import Master
-from dpsvi.engine.problem import LocalProblem, Push, Receipt, Snapshot
+from dpsvi.engine.problem import LocalProblem, Push, Receipt, Request, Snapshot
 from dpsvi.engine.progress import Recorder
 
 __all__ = ["DirectExchange", "Exchange", "Team", "Worker", "finish", "record", "work"]
@@ -58,11 +58,13 @@ class Worker:
         self._snapshot: Snapshot | None = None
         self._sequence = 0
 
-    def load(self, snapshot: Snapshot) -> bool:
-        """Take a snapshot (Alg. 2 line 3); False if it has no steps to do.
+    def request(self) -> Request:
+        """Say which part of the parameters the next round needs; None: all."""
+        ask = getattr(self._local, "request", None)
+        return None if ask is None else ask(self.round_steps)
 
-        In one process nobody may merge during this call: it copies the parameters.
-        """
+    def load(self, snapshot: Snapshot) -> bool:
+        """Take a snapshot (Alg. 2 line 3); False if it has no steps to do."""
         if not snapshot.steps:
             return False
         self._local.load(snapshot)
@@ -147,7 +149,10 @@ class DirectExchange:
 
     def pull(self, worker: Worker) -> bool:
         """Load a snapshot into the worker; False if nothing is left to do."""
-        return worker.load(self._master.snapshot(worker.round_steps, self._shared))
+        request = None if self._shared else worker.request()
+        return worker.load(
+            self._master.snapshot(worker.round_steps, request, shared=self._shared)
+        )
 
     def push(self, push: Push) -> Receipt:
         """Deliver a push and record the merge it led to, if any."""
@@ -160,8 +165,9 @@ class DirectExchange:
 
 def record(master: Master, recorder: Recorder) -> None:
     """Tell the recorder about the last merge."""
-    if master.report is not None:
-        recorder.record(master.report, master.parameters)
+    report = master.report
+    if report is not None:
+        recorder.record(report, lambda: (master.parameters, report.steps))
 
 
 def finish(master: Master, recorder: Recorder) -> None:

@@ -15,17 +15,17 @@ step costs nothing for rows it does not touch, and a write lost between two thre
 an addition lost and nothing worse. λ never falls below the prior.
 
 `Clock` knows s; `NaturalParameters` holds U, in units that are renewed long before
-the growing numbers overflow.
+the growing numbers overflow; `Rows` is what travels between master and workers.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Clock", "NaturalParameters", "RowUpdate"]
+__all__ = ["Clock", "NaturalParameters", "Rows"]
 
 # A rate of one would forget everything and make the scale zero.
 _HIGHEST_RATE = 0.9
@@ -69,17 +69,17 @@ class Clock:
 
 
 @dataclass(frozen=True)
-class RowUpdate:
-    """What a worker pushes: additions to some rows.
+class Rows:
+    """Some rows of weights: as they are, in a pull; what to add to them, in a push.
 
     Attributes
     ----------
-    rows : ndarray of shape (n_rows,), int
+    rows : ndarray of shape (n_rows,), int, or slice
         Which rows; a slice stands for all.
-    values : ndarray of shape (n_rows, n_padded)
-        What to add to them, in units of ``exp(log_base)``.
+    values : ndarray of shape (n_rows, n_columns)
+        Their weights, in units of ``exp(log_base)``.
     totals : ndarray of shape (n_columns,), float64
-        Column sums of the values.
+        Column sums of all weights in a pull, of the values in a push.
     log_base : float
         The unit.
     """
@@ -88,6 +88,18 @@ class RowUpdate:
     values: NDArray[np.floating]
     totals: NDArray[np.float64]
     log_base: float
+
+    def renewed(self, log_scale: float) -> Rows:
+        """Return the same in new units, if the old ones have grown too small."""
+        if log_scale - self.log_base > _RENEW_BELOW:
+            return self
+        factor = float(np.exp(log_scale - self.log_base))
+        return replace(
+            self,
+            values=self.values * self.values.dtype.type(factor),
+            totals=self.totals * factor,
+            log_base=log_scale,
+        )
 
 
 @dataclass
@@ -116,6 +128,11 @@ class NaturalParameters:
         """What the prior alone adds to the sum of a column of λ."""
         return float(self.weights.shape[0] * self.prior)
 
+    @property
+    def _columns(self) -> NDArray[np.floating]:
+        """The weights without padding."""
+        return self.weights[:, : self.totals.shape[1]]
+
     def scale(self, log_scale: float) -> float:
         """Return what a weight counts at a time on the clock."""
         return float(np.exp(log_scale - self.log_base))
@@ -123,7 +140,7 @@ class NaturalParameters:
     def sum_again(self, n_threads: int = 1) -> None:
         """Recompute the totals from the weights, with a row for each thread."""
         self.totals = np.zeros((n_threads, self.totals.shape[1]))
-        self.totals[0] = self.weights.sum(axis=0, dtype=float)[: self.totals.shape[1]]
+        self.totals[0] = self._columns.sum(axis=0, dtype=float)
 
     def renew(self, log_scale: float) -> None:
         """Express the weights in new units if the old ones have grown too small."""
@@ -134,14 +151,28 @@ class NaturalParameters:
         self.totals *= factor
         self.log_base = log_scale
 
-    def add(self, update: RowUpdate, rate: float) -> None:
+    def take(self, rows: NDArray[np.int32] | slice) -> Rows:
+        """Copy some rows."""
+        values = self._columns[rows]
+        if isinstance(rows, slice):
+            values = values.copy()
+        return Rows(rows, values, self.totals.sum(axis=0), self.log_base)
+
+    def put(self, part: Rows) -> None:
+        """Take over some rows, the totals and the unit; other rows lose their sense."""
+        self._columns[part.rows] = part.values
+        self.totals[:] = 0.0
+        self.totals[0] = part.totals
+        self.log_base = part.log_base
+
+    def add(self, update: Rows, rate: float) -> None:
         """Merge a push: one addition (Alg. 3 line 4 in this representation)."""
         self.renew(update.log_base)
         factor = rate * float(np.exp(self.log_base - update.log_base))
         values = update.values
         if factor != 1.0:
             values = values * values.dtype.type(factor)
-        self.weights[update.rows] += values
+        self._columns[update.rows] += values
         self.totals[0] += factor * update.totals
 
     def settle(self, log_scale: float) -> NDArray[np.floating]:
@@ -151,12 +182,10 @@ class NaturalParameters:
         """
         self.weights *= self.weights.dtype.type(self.scale(log_scale))
         self.weights += self.weights.dtype.type(self.prior)
-        return self.weights[:, : self.totals.shape[1]]
+        return self._columns
 
     def value(self, log_scale: float) -> NDArray[np.floating]:
         """Return λ without padding, of shape (n_rows, n_columns)."""
-        value = self.weights[:, : self.totals.shape[1]] * self.weights.dtype.type(
-            self.scale(log_scale)
-        )
+        value = self._columns * self.weights.dtype.type(self.scale(log_scale))
         value += self.weights.dtype.type(self.prior)
         return value

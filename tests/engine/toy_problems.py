@@ -48,7 +48,7 @@ class LocalLeastSquares:
         self.done = [0] * n_threads
 
     def load(self, snapshot: Snapshot) -> None:
-        self.u = snapshot.parameters.copy()
+        self.u = np.array(snapshot.parameters)
         self.gone[:] = 0
         self.done = [0] * len(self.done)
 
@@ -118,7 +118,8 @@ class LocalCounting:
 
     def load(self, snapshot: Snapshot) -> None:
         self.shared = snapshot.shared
-        self.u = snapshot.parameters if self.shared else snapshot.parameters.copy()
+        parameters = snapshot.parameters
+        self.u = parameters if self.shared else np.array(parameters)
         self.taken = [[] for _ in self.taken]
 
     def run(self, thread: int, steps: Iterator[int]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpsvi.models.conjugate import Clock, NaturalParameters, RowUpdate
+from dpsvi.models.conjugate import Clock, NaturalParameters, Rows
 
 Array = npt.NDArray[Any]
 
@@ -25,12 +25,11 @@ def make_parameters(
     return parameters
 
 
-def make_update(seed: int, log_base: float) -> RowUpdate:
+def make_update(seed: int, log_base: float) -> Rows:
     rng = np.random.default_rng(seed)
     rows = np.flatnonzero(rng.random(6) < 0.5).astype(np.int32)
-    values = np.zeros((rows.size, 8))
-    values[:, :3] = rng.gamma(1.0, size=(rows.size, 3))
-    return RowUpdate(rows, values, values[:, :3].sum(axis=0), log_base)
+    values = rng.gamma(1.0, size=(rows.size, 3))
+    return Rows(rows, values, values.sum(axis=0), log_base)
 
 
 def assert_consistent(parameters: NaturalParameters) -> None:
@@ -60,13 +59,13 @@ def test_the_order_of_merges_does_not_matter(seeds: list[int], data: Any) -> Non
     expected = 0.25 + np.exp(-45.0 + 2.0) * make_parameters().weights[:, :3]
     for update, rate in pairs:
         factor = rate * np.exp(-45.0 - update.log_base)
-        expected[update.rows] += factor * update.values[:, :3]
+        expected[update.rows] += factor * update.values
     np.testing.assert_allclose(results[0], expected, rtol=1e-12)
 
 
 def test_an_update_of_all_rows() -> None:
     parameters, more = make_parameters(), make_parameters(1)
-    update = RowUpdate(slice(None), more.weights, more.totals[0], 0.0)
+    update = more.take(slice(None))
     parameters.add(update, 2.0)
     expected = make_parameters().value(0.0) + 2.0 * more.weights[:, :3]
     np.testing.assert_allclose(parameters.value(0.0), expected)

@@ -2,12 +2,14 @@
 
 ==============  ================================================================
 "local"         this process: lock-free threads, and workers as further threads
+"dask"          a Dask cluster: a master in the scheduler, a worker on each worker
 "simulated"     this thread: asynchrony replayed exactly, for tests
 ==============  ================================================================
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, Protocol, cast, runtime_checkable
@@ -17,10 +19,11 @@ import numpy as np
 from dpsvi.engine.master import Master
 from dpsvi.engine.progress import Recorder
 
-__all__ = ["BACKENDS", "Backend", "resolve"]
+__all__ = ["BACKENDS", "Backend", "cluster", "cluster_at_hand", "resolve"]
 
 #: Name of a backend -> module and class; imported when first asked for.
 BACKENDS = {
+    "dask": ("dpsvi.engine.backends.dask", "Dask"),
     "local": ("dpsvi.engine.backends.local", "Local"),
     "simulated": ("dpsvi.engine.backends.simulated", "Simulated"),
 }
@@ -61,6 +64,37 @@ class Backend(Protocol):
         """
 
 
+def cluster_at_hand() -> bool:
+    """Say whether this process has a Dask client, without importing Dask."""
+    distributed = sys.modules.get("distributed")
+    if distributed is None:
+        return False
+    try:
+        return bool(distributed.Client.current().status == "running")
+    except (AttributeError, ValueError):
+        return False
+
+
+def cluster(client: Any = None) -> Any:
+    """Return the backend of a Dask client; None: the current one.
+
+    Raises
+    ------
+    ImportError
+        If Dask is not installed.
+    ValueError
+        If there is no client, or it is closed.
+    """
+    module, name = BACKENDS["dask"]
+    try:
+        backend = getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            'fitting on a cluster needs Dask: pip install "dpsvi[dask]"'
+        ) from error
+    return backend(client)
+
+
 def resolve(backend: str | Backend) -> Backend:
     """Return the backend of a name, or the backend itself.
 
@@ -81,6 +115,8 @@ def resolve(backend: str | Backend) -> Backend:
             raise ValueError(
                 f"no backend {backend!r}; choose one of {', '.join(sorted(BACKENDS))}"
             )
+        if backend == "dask":
+            return cast("Backend", cluster())
         module, name = BACKENDS[backend]
         return cast("Backend", getattr(import_module(module), name)())
     if isinstance(backend, type) or not isinstance(backend, Backend):

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 
-from dpsvi.engine.interrupt import CtrlC
+from dpsvi.engine.interrupt import CtrlC, deadline
 from dpsvi.engine.lockfree import ThreadTeam
 from dpsvi.engine.master import Master
 from dpsvi.engine.problem import Push, Receipt
@@ -59,7 +59,7 @@ class Local:
             # Innermost: the teams are closed with the usual Ctrl-C back in force.
             stack.enter_context(CtrlC(lambda: _halt(recorder, teams, "interrupted")))
             stack.enter_context(
-                _deadline(
+                deadline(
                     master.plan.max_time, lambda: _halt(recorder, teams, "max_time")
                 )
             )
@@ -96,22 +96,6 @@ def _halt(recorder: Recorder, teams: Sequence[ThreadTeam], reason: Reason) -> No
     recorder.stop(reason)
     for team in teams:
         team.stop()
-
-
-@contextmanager
-def _deadline(seconds: float | None, halt: Callable[[], None]) -> Iterator[None]:
-    """Call `halt` after some seconds: rounds may be long, steps are not."""
-    if seconds is None or seconds > threading.TIMEOUT_MAX:
-        yield
-        return
-    timer = threading.Timer(seconds, halt)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
 
 
 class _Crew:
@@ -156,9 +140,11 @@ class _Crew:
             raise self._errors[0]
 
     def pull(self, worker: Worker) -> bool:
-        """Load a snapshot; nobody merges meanwhile, so it is of one version."""
+        """Load a snapshot; nobody merges while it is copied."""
+        request = worker.request()
         with self._gate:
-            return worker.load(self._master.snapshot(worker.round_steps))
+            snapshot = self._master.snapshot(worker.round_steps, request)
+        return worker.load(snapshot)
 
     def push(self, push: Push) -> Receipt:
         """Deliver a push as soon as the last merge has been recorded."""

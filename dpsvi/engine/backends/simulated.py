@@ -21,7 +21,7 @@ from dpsvi.engine.problem import LocalProblem
 from dpsvi.engine.progress import Recorder
 from dpsvi.engine.worker import DirectExchange, Worker, finish
 
-__all__ = ["Simulated"]
+__all__ = ["Simulated", "TakeTurns"]
 
 
 class Simulated:
@@ -105,7 +105,7 @@ class Simulated:
             If `order` or `delays` do not fit the number of workers.
         """
         deliveries = self._deliveries(len(shards))
-        team = _Replay(master.plan.n_threads)
+        team = TakeTurns(master.plan.n_threads)
         workers = [
             Worker(
                 name,
@@ -166,7 +166,7 @@ class Simulated:
         return _by_think_time(delays, self.spread, self.seed)
 
 
-class _Replay:
+class TakeTurns:
     """The threads of a worker, one after another."""
 
     def __init__(self, n_threads: int) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from dpsvi.models.conjugate import NaturalParameters
+import numpy as np
+from numpy.typing import NDArray
+
 from dpsvi.models.lda.fitting import Fit
+from dpsvi.models.lda.monitor import Look
 
 __all__ = ["EpochHooks"]
 
@@ -39,12 +42,11 @@ class EpochHooks:
         self._task = self._root.subcontext(task_name="epoch")
         self._task.call_on_fit_task_begin(estimator=self._model, **self._data)
 
-    def end(
-        self, n_passes: int, parameters: NaturalParameters, log_scale: float
-    ) -> bool:
+    def end(self, n_passes: int, look: Look) -> bool:
         """Evaluate if it is time, tell everybody; True if the fit is to stop."""
         model, line, stop = self._model, "", False
         if model.evaluate_every > 0 and n_passes % model.evaluate_every == 0:
+            parameters, log_scale = look()
             perplexity = self._fit.perplexity(parameters, parameters.scale(log_scale))
             stop = self._last is not None and (
                 abs(self._last - perplexity) < model.perp_tol
@@ -58,7 +60,7 @@ class EpochHooks:
             **self._data,
             reconstruction_attributes=lambda: {
                 **self._fit.priors(),
-                "components_": parameters.value(log_scale).T,
+                "components_": _components(look),
                 "n_iter_": n_passes,
             },
         )
@@ -75,3 +77,8 @@ class EpochHooks:
                 if name.endswith("_")
             },
         )
+
+
+def _components(look: Look) -> NDArray[np.floating]:
+    parameters, log_scale = look()
+    return parameters.value(log_scale).T

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -101,9 +102,10 @@ class DPSVILatentDirichletAllocation(
         What the master multiplies each push by, ρ in Alg. 3. None: 1.
     max_staleness : int or None, default=None
         Pushes that are staler than this many versions are dropped. None: no bound.
-    backend : {"auto", "local", "simulated"}, default="auto"
-        Where the work is done. "auto" and "local": in this process; "simulated":
-        on one thread, step by step, for tests.
+    backend : {"auto", "local", "dask", "simulated"}, default="auto"
+        Where the work of `fit` is done. "local": in this process; "dask": on the
+        cluster of a Dask client; "auto": on the cluster if there is a client, given or
+        current, else here; "simulated": on one thread, step by step, for tests.
     max_time : float or None, default=None
         Seconds after which `fit` ends. None: no limit.
     patience : int or None, default=None
@@ -196,7 +198,7 @@ class DPSVILatentDirichletAllocation(
         "local_learning_rate": [None, Interval(Real, 0, 1, closed="right")],
         "global_learning_rate": [None, _POSITIVE],
         "max_staleness": [None, Interval(Integral, 0, None, closed="left")],
-        "backend": [StrOptions({"auto", "local", "simulated"})],
+        "backend": [StrOptions({"auto", "local", "dask", "simulated"})],
         "max_time": [None, _POSITIVE],
         "patience": [None, _COUNT],
         "dtype": [None, StrOptions({"float32", "float64"}), type, np.dtype],
@@ -227,7 +229,7 @@ class DPSVILatentDirichletAllocation(
         local_learning_rate: float | None = None,
         global_learning_rate: float | None = None,
         max_staleness: int | None = None,
-        backend: Literal["auto", "local", "simulated"] = "auto",
+        backend: Literal["auto", "local", "dask", "simulated"] = "auto",
         max_time: float | None = None,
         patience: int | None = None,
         dtype: Any = None,
@@ -266,8 +268,10 @@ class DPSVILatentDirichletAllocation(
         X: Any,
         y: Any = None,
         *,
+        client: Any = None,
         X_val: Any = None,
         callbacks: Iterable[Any] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> Self:
         """Learn topics from documents.
 
@@ -279,12 +283,18 @@ class DPSVILatentDirichletAllocation(
             Counts of words in documents, non-negative; fractions are welcome.
         y : Ignored
             Present for scikit-learn's conventions.
+        client : distributed.Client, default=None
+            Fit on its cluster: a worker on each Dask worker, with as many lock-free
+            threads as that has, unless `n_jobs` says less. None: see `backend`.
         X_val : like X, default=None
             Held-out documents. Their perplexity by document completion is measured
             during the fit, and stands in `history_`; see `patience`.
         callbacks : iterable of callable, default=None
             Each is called with a `FitProgress` several times an epoch; one that
             returns True stops the fit. See `set_callbacks` for scikit-learn's own.
+        checkpoint : str or path, default=None
+            An `.npz` file. The fit is saved there twice a minute and at the end, each
+            time as a whole. If the file exists already, the fit goes on from it.
 
         Returns
         -------
@@ -307,6 +317,8 @@ class DPSVILatentDirichletAllocation(
                 learning=self.learning_method,
                 n_passes=self.max_iter,
                 n_documents=counts.shape[0],
+                client=client,
+                checkpoint=checkpoint,
             )
             epochs = EpochHooks(self, fit, X, y)
             random_state = check_random_state(self.random_state)
@@ -352,6 +364,7 @@ class DPSVILatentDirichletAllocation(
                 learning="online",
                 n_passes=1,
                 n_documents=float(self.total_samples),
+                automatic=False,
                 first_step=0 if first else self.n_batch_iter_ - 1,
             )
             start = None if first else fit.problem.parameters_from(self.components_)

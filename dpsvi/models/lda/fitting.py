@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Literal
 
 import numpy as np
@@ -9,9 +10,11 @@ import scipy.sparse as sp
 
 from dpsvi.engine import Plan, Result, constant, run
 from dpsvi.models.conjugate import DEEPEST_ROUND, Clock, NaturalParameters
+from dpsvi.models.lda.checkpoint import Checkpoint, Saved
 from dpsvi.models.lda.evaluation import Completion, Documents, documents_bound
 from dpsvi.models.lda.minibatches import MiniBatches
 from dpsvi.models.lda.monitor import Epochs, FitMonitor, history_of
+from dpsvi.models.lda.placement import placement_for
 from dpsvi.models.lda.problem import LDAProblem
 from dpsvi.models.lda.schedule import batch_size_for, rates_for
 from dpsvi.models.lda.validation import check_prior, n_threads_for
@@ -23,6 +26,9 @@ _ROUND_DOCUMENTS = 16384
 _ROUND_STEPS = 16
 # Rounds of an epoch, at least, when there is something to measure or to tell.
 _LOOKS = 8
+# Rounds of each worker in an epoch if master and workers are apart: work under way is
+# stale. To save communication rounds may get longer, up to the second.
+_ROUNDS, _LEAST_ROUNDS = 16, 2
 # Training documents whose perplexity stands for that of all, as `bound_`.
 _BOUND_SAMPLE = 1000
 
@@ -71,6 +77,12 @@ class Fit:
         N, what the documents stand for.
     first_step : int, default=0
         Steps that the model has done before.
+    client : distributed.Client or None, default=None
+        As given to `fit`.
+    automatic : bool, default=True
+        Whether a client that happens to be there is used.
+    checkpoint : str, path or None, default=None
+        File to save to, and to go on from if it is there.
     """
 
     def __init__(
@@ -82,47 +94,67 @@ class Fit:
         n_passes: int,
         n_documents: float,
         first_step: int = 0,
+        client: Any = None,
+        automatic: bool = True,
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> None:
         self.model = model
         self.counts = counts
         self.n_passes = n_passes
         self.first_step = first_step
-        self.n_threads = n_threads_for(model.n_jobs, counts.shape[0])
-        size = batch_size_for(model, counts.shape[0], self.n_threads)
+        place = placement_for(
+            model, counts.shape[0], learning, client, automatic=automatic
+        )
+        self.place = place
+        size = batch_size_for(model, counts.shape[0], place.n_workers * place.n_threads)
         self.n_batches = MiniBatches(counts.shape[0], size, None).n_batches
-        n_steps = self.n_batches * n_passes
-        rates = np.zeros(n_steps)
-        if learning == "online":
-            rates = rates_for(model, first_step, n_steps)
         prior = check_prior("topic_word_prior", model.topic_word_prior, 1)
         if model.topic_word_prior is None:
             prior /= model.n_components
+        settings: dict[str, Any] = {
+            "n_words": counts.shape[1],
+            "n_topics": model.n_components,
+            "n_documents": float(n_documents),
+            "topic_word_prior": float(prior[0]),
+            "inference": model.inference,
+            "learning": learning,
+            "batch_size": size,
+        }
+        self.checkpoint: Checkpoint | None = None
+        self.saved: Saved | None = None
+        if checkpoint is not None:
+            self.checkpoint = Checkpoint(checkpoint, settings)
+            self.saved = self.checkpoint.load()
+        # Steps of this fit that an earlier, interrupted run has done.
+        self.steps_before = min(
+            self.saved.steps if self.saved else 0, self.n_batches * n_passes
+        )
+        self.n_steps = self.n_batches * n_passes - self.steps_before
+        rates = np.zeros(self.n_steps)
+        if learning == "online":
+            rates = rates_for(model, first_step + self.steps_before, self.n_steps)
         self.problem = LDAProblem(
-            n_words=counts.shape[1],
-            n_topics=model.n_components,
-            n_documents=n_documents,
-            topic_word_prior=float(prior[0]),
+            **settings,
             doc_topic_prior=documents_of(model, counts).doc_topic_prior,
             clock=Clock(rates),
-            inference=model.inference,
-            learning=learning,
-            batch_size=size,
             tolerance=model.mean_change_tol,
             max_iterations=model.max_doc_update_iter,
             dtype=counts.data.dtype,
         )
         # A round is at least one step of each thread, and must not be too deep.
         self._deepest = self.problem.clock.steps_within(DEEPEST_ROUND)
-        self.n_threads = max(1, min(self.n_threads, self._deepest))
+        self.n_threads = max(1, min(place.n_threads, self._deepest))
 
     def plan(self, seed: int, *, watched: bool = False) -> Plan:
         """Return the layout of the run; rounds are shorter if it is watched."""
         model = self.model
         rate = model.global_learning_rate
         return Plan(
-            total_steps=self.n_batches * self.n_passes,
+            total_steps=self.n_steps,
+            n_workers=self.place.n_workers,
             n_threads=self.n_threads,
             local_steps=self._local_steps(watched),
+            longest_local_steps=self._longest_local_steps(),
             master_batch_size=model.master_batch_size,
             max_time=model.max_time,
             max_staleness=model.max_staleness,
@@ -138,9 +170,23 @@ class Fit:
         steps = self.model.local_steps
         if steps == "auto":
             steps = max(_ROUND_STEPS, _ROUND_DOCUMENTS // self.problem.batch_size)
+            if self.place.apart:
+                steps = min(steps, self._share_of_epoch(_ROUNDS))
             if watched:
                 steps = min(steps, -(-self.n_batches // (_LOOKS * self.n_threads)))
         return max(1, min(int(steps), self._deepest // self.n_threads))
+
+    def _longest_local_steps(self) -> int | None:
+        """What workers that are apart from the master may lengthen B to."""
+        if self.model.local_steps != "auto" or not self.place.apart:
+            return None
+        longest = self._share_of_epoch(_LEAST_ROUNDS)
+        return max(1, min(longest, self._deepest // self.n_threads))
+
+    def _share_of_epoch(self, rounds: int) -> int:
+        """Return steps per thread of which an epoch has so many rounds per worker."""
+        in_flight = self.place.n_workers * self.n_threads
+        return max(1, self.n_batches // (rounds * in_flight))
 
     def run(
         self,
@@ -175,19 +221,34 @@ class Fit:
             None if held_out is None else completion_of(model, held_out),
             model.patience,
             callbacks,
+            self.checkpoint,
+            self.steps_before,
         )
-        result = run(
-            self.problem,
-            [self.counts],
-            self.plan(
-                int(random_state.randint(np.iinfo(np.int32).max)),
-                watched=held_out is not None or bool(callbacks),
-            ),
-            backend="local" if model.backend == "auto" else model.backend,
-            parameters=start,
-            monitor=monitor,
-        )
-        return self._attributes(result)
+        if self.saved is not None:
+            start = self.problem.parameters_from(self.saved.components)
+        # Going on is not to see the documents in the same order again.
+        seed = int(random_state.randint(np.iinfo(np.int32).max)) + self.steps_before
+        try:
+            result = run(
+                self.problem,
+                self.place.shards(self.counts),
+                self.plan(seed, watched=held_out is not None or bool(callbacks)),
+                backend=self.place.backend,
+                parameters=start,
+                monitor=monitor,
+            )
+        except Exception as error:
+            if self.checkpoint is not None and self.checkpoint.path.exists():
+                error.add_note(
+                    f"The fit so far is in {str(self.checkpoint.path)!r}: fit again "
+                    "with the same checkpoint= to go on from there."
+                )
+            raise
+        attributes = self._attributes(result)
+        if self.checkpoint is not None:
+            steps = self.steps_before + result.counters.steps_merged
+            self.checkpoint.save(Saved(attributes["components_"], steps))
+        return attributes
 
     def perplexity(self, parameters: NaturalParameters, scale: float) -> float:
         """Return the perplexity of the training documents."""
@@ -217,8 +278,8 @@ class Fit:
         return {
             **self.priors(),
             "components_": parameters.settle(log_scale).T,
-            "n_batch_iter_": 1 + self.first_step + done,
-            "n_iter_": done // self.n_batches,
+            "n_batch_iter_": 1 + self.first_step + self.steps_before + done,
+            "n_iter_": (self.steps_before + done) // self.n_batches,
             "_bound": self._sample(),
             "history_": history_of(result.history),
         }

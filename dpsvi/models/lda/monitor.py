@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dpsvi.engine import History, Progress
 from dpsvi.models.conjugate import NaturalParameters
+from dpsvi.models.lda.checkpoint import Checkpoint, Saved
 from dpsvi.models.lda.evaluation import Completion
 from dpsvi.models.lda.problem import LDAProblem
 
-__all__ = ["Epochs", "FitMonitor", "FitProgress", "history_of"]
+__all__ = ["Epochs", "FitMonitor", "FitProgress", "Look", "history_of"]
 
 # Held-out perplexity is measured when the documents seen have grown by this factor,
 # and at least once an epoch.
 _GROWTH = 1.5
+
+
+#: Returns λ as it is now, and the log scale of the moment.
+Look: TypeAlias = Callable[[], tuple[NaturalParameters, float]]
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,7 @@ class FitProgress:
     documents: float
     heldout_perplexity: float | None
     staleness: float
-    _parameters: NaturalParameters
-    _log_scale: float
+    _look: Look
 
     @property
     def documents_per_second(self) -> float:
@@ -58,7 +62,8 @@ class FitProgress:
     @property
     def components_(self) -> NDArray[np.floating]:
         """λ at this moment, a copy of shape (n_components, n_features)."""
-        return self._parameters.value(self._log_scale).T
+        parameters, log_scale = self._look()
+        return parameters.value(log_scale).T
 
 
 class Epochs(Protocol):
@@ -67,9 +72,7 @@ class Epochs(Protocol):
     def begin(self) -> None:
         """A pass begins."""
 
-    def end(
-        self, n_passes: int, parameters: NaturalParameters, log_scale: float
-    ) -> bool:
+    def end(self, n_passes: int, look: Look) -> bool:
         """A pass has ended; return True to stop the run."""
 
 
@@ -90,6 +93,10 @@ class FitMonitor:
         Stop after this many measurements in a row without a new best.
     callbacks : iterable of callable
         Called with a `FitProgress`; returning True stops the run.
+    checkpoint : Checkpoint or None, default=None
+        Where to save now and then.
+    steps_before : int, default=0
+        Steps of this fit that were done before this run.
     """
 
     def __init__(
@@ -101,6 +108,8 @@ class FitMonitor:
         completion: Completion | None = None,
         patience: int | None = None,
         callbacks: Iterable[Callable[[FitProgress], Any]] = (),
+        checkpoint: Checkpoint | None = None,
+        steps_before: int = 0,
     ) -> None:
         self._problem = problem
         self._n_batches = n_batches
@@ -113,43 +122,56 @@ class FitMonitor:
         self._best = np.inf
         self._fruitless = 0
         self._measured: float | None = None
-        self._passes = 0
+        self._checkpoint = checkpoint
+        self._steps_before = steps_before
+        self._passes = steps_before // n_batches
 
     def __call__(self, progress: Progress) -> bool:
         """Look at the run after a merge; True stops it."""
-        log_scale = float(self._problem.clock.log_scale[progress.steps])
-        stop = self._measure(progress, log_scale)
-        stop |= self._tell(progress, log_scale)
-        passes = progress.steps // self._n_batches
+
+        def look() -> tuple[NaturalParameters, float]:
+            log_scale = self._problem.clock.log_scale[progress.parameters_steps]
+            return progress.parameters, float(log_scale)
+
+        stop = self._measure(progress, look)
+        stop |= self._tell(progress, look)
+        if self._checkpoint is not None and self._checkpoint.due():
+            self._checkpoint.save(self.saved(look, progress.parameters_steps))
+        passes = (self._steps_before + progress.steps) // self._n_batches
         if passes > self._passes and self._epochs is not None:
             self._passes = passes
-            stop |= self._epochs.end(passes, progress.parameters, log_scale)
+            stop |= self._epochs.end(passes, look)
             if passes < self._n_passes and not stop:
                 self._epochs.begin()
         return stop
 
-    def _measure(self, progress: Progress, log_scale: float) -> bool:
+    def saved(self, look: Look, steps: int) -> Saved:
+        """Return what a checkpoint is to hold."""
+        parameters, log_scale = look()
+        return Saved(parameters.value(log_scale).T, self._steps_before + steps)
+
+    def _measure(self, progress: Progress, look: Look) -> bool:
         if self._completion is None or progress.amount < self._next_measurement:
             return False
         growth = min(progress.amount * (_GROWTH - 1.0), self._problem.n_documents)
         self._next_measurement = progress.amount + growth
-        scale = progress.parameters.scale(log_scale)
-        self._measured = self._completion.perplexity(progress.parameters, scale)
+        parameters, log_scale = look()
+        scale = parameters.scale(log_scale)
+        self._measured = self._completion.perplexity(parameters, scale)
         progress.record(heldout_perplexity=self._measured)
         self._fruitless = 0 if self._measured < self._best else self._fruitless + 1
         self._best = min(self._best, self._measured)
         return self._patience is not None and self._fruitless >= self._patience
 
-    def _tell(self, progress: Progress, log_scale: float) -> bool:
+    def _tell(self, progress: Progress, look: Look) -> bool:
         view = FitProgress(
             time=progress.time - progress.monitor_time,
-            epoch=progress.steps / self._n_batches,
+            epoch=(self._steps_before + progress.steps) / self._n_batches,
             max_iter=self._n_passes,
             documents=progress.amount,
             heldout_perplexity=self._measured,
             staleness=progress.staleness,
-            _parameters=progress.parameters,
-            _log_scale=log_scale,
+            _look=look,
         )
         # A list, not any(): every callback is told.
         return any([callback(view) is True for callback in self._callbacks])

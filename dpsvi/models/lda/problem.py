@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dpsvi.engine import LocalProblem
-from dpsvi.models.conjugate import NaturalParameters, RowUpdate
+from dpsvi.models.conjugate import NaturalParameters, Rows
 from dpsvi.models.lda.settings import LDASettings, parameters_of
 from dpsvi.models.lda.worker import BatchWorker, OnlineWorker
 
@@ -61,10 +62,19 @@ class LDAProblem(LDASettings):
         kind = OnlineWorker if self.learning == "online" else BatchWorker
         return kind(self, shard, n_threads, seed)
 
+    def extract(
+        self, parameters: NaturalParameters, request: NDArray[np.int32] | slice | None
+    ) -> Rows | NaturalParameters:
+        """Copy the rows of some words, or everything."""
+        if request is not None:
+            return parameters.take(request)
+        # The one worker of batch learning reads λ while nobody writes it.
+        return parameters if self.learning == "batch" else deepcopy(parameters)
+
     def merge(
         self,
         parameters: NaturalParameters,
-        payloads: Sequence[RowUpdate],
+        payloads: Sequence[Rows],
         rates: Sequence[float],
     ) -> NaturalParameters:
         """Alg. 3 line 4: add the pushes to the rows that they touch."""

@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_n_features, check_array, validate_da
 __all__ = ["check_counts", "check_prior", "n_threads_for"]
 
 # Documents that make a thread worth while.
-_WORTH_A_THREAD = 500
+WORTH_A_THREAD = 500
 
 
 def check_counts(
@@ -128,4 +128,4 @@ def n_threads_for(n_jobs: int | None, n_documents: int) -> int:
     (3, 1)
     """
     most = int(effective_n_jobs(-1 if n_jobs is None else n_jobs))
-    return max(1, min(most, n_documents // _WORTH_A_THREAD))
+    return max(1, min(most, n_documents // WORTH_A_THREAD))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dpsvi.engine import Snapshot, Update
-from dpsvi.models.conjugate import NaturalParameters, RowUpdate
+from dpsvi.models.conjugate import NaturalParameters, Rows
 from dpsvi.models.lda.inference import Inference
 from dpsvi.models.lda.kernels.arrays import padded_size
 from dpsvi.models.lda.kernels.cvb0 import cvb0_scratch, cvb0_step
@@ -126,7 +125,8 @@ class _Worker:
         self._n_threads = n_threads
         shuffled = seed if problem.learning == "online" else None
         self._batches = MiniBatches(shard.shape[0], problem.batch_size, shuffled)
-        self._numbers = itertools.count()
+        # Mini-batches done in earlier rounds, and the step that this one began with.
+        self._number, self._first_step = 0, 0
         self._noise = int(seed.generate_state(1, np.uint64)[0] >> 1) | 1
         kind: Any = _VBThread if problem.inference == "vb" else _CVB0Thread
         self._threads = [kind(problem, shard, i) for i in range(n_threads)]
@@ -141,7 +141,7 @@ class _Worker:
         """Alg. 4 lines 4-9: a mini-batch a step, until the round has no more."""
         clock = self._problem.clock
         for step in steps:
-            number = next(self._numbers)
+            number = self._number + step - self._first_step
             documents = self._batches[number]
             iterations = self._threads[thread].step(
                 documents,
@@ -159,12 +159,17 @@ class _Worker:
         rate = self._problem.clock.rates[step]
         return float(rate * self._problem.n_documents / max(1, n_documents))
 
-    def _start_round(self, read: NaturalParameters, into: NaturalParameters) -> None:
+    def _start_round(
+        self, steps: range, read: NaturalParameters, into: NaturalParameters
+    ) -> None:
+        self._first_step = steps.start
         self._read, self._into = read, into
         self._done[:] = 0.0
         self._documents = []
 
-    def _finish_round(self, payload: RowUpdate | None) -> Update:
+    def _finish_round(self, payload: Rows | None) -> Update:
+        # Steps are dealt in order, and every one dealt has been done.
+        self._number += len(self._documents)
         documents, iterations = self._done.sum(axis=0)
         return Update(
             payload, float(documents), {"iterations": iterations / max(1.0, documents)}
@@ -172,43 +177,63 @@ class _Worker:
 
 
 class OnlineWorker(_Worker):
-    """Stochastic natural gradients; threads add to λ where they read it."""
+    """Stochastic natural gradients; threads add to λ where they read it.
+
+    Unless λ is shared with the master, a round has a copy of the rows of its words.
+    """
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._pulled: Rows | None = None
+        self._copy: NaturalParameters | None = None
+
+    def request(self, n_steps: int) -> NDArray[np.int32] | slice:
+        """Return the words of the next mini-batches: the rows that a round needs."""
+        numbers = range(self._number, self._number + n_steps)
+        documents = np.concatenate([self._batches[number] for number in numbers])
+        needed = np.zeros(self._problem.n_words, dtype=bool)
+        needed[self._shard[documents].indices] = True
+        if needed.all():
+            return slice(None)
+        return np.flatnonzero(needed).astype(np.int32)
 
     def load(self, snapshot: Snapshot) -> None:
-        """Take λ, or a copy of it, in units of this moment."""
-        parameters: NaturalParameters = snapshot.parameters
-        if not snapshot.shared:
-            parameters = self._copy(parameters)
+        """Take λ, or the rows pulled of it, in units of this moment."""
+        now = self._problem.clock.log_scale[snapshot.steps.start]
+        if snapshot.shared:
+            self._pulled = None
+            parameters = self._share(snapshot.parameters, now)
+        else:
+            self._pulled = snapshot.parameters.renewed(now)
+            parameters = self._own()
+            parameters.put(self._pulled)
+        self._start_round(snapshot.steps, parameters, parameters)
+
+    def update(self) -> Update:
+        """Alg. 4 line 10: what was added to the rows."""
+        if self._pulled is None:
+            return self._finish_round(None)
+        done = self._into.take(self._pulled.rows)
+        values = done.values
+        values -= self._pulled.values
+        totals = values.sum(axis=0, dtype=float)
+        return self._finish_round(Rows(done.rows, values, totals, done.log_base))
+
+    def _share(self, parameters: NaturalParameters, now: float) -> NaturalParameters:
         base = parameters.log_base
-        parameters.renew(self._problem.clock.log_scale[snapshot.steps.start])
+        parameters.renew(now)
         renewed = parameters.log_base != base
         if renewed or parameters.totals.shape[0] != self._n_threads:
             parameters.sum_again(self._n_threads)
-        self._before = None if snapshot.shared else parameters.weights.copy()
-        self._start_round(parameters, parameters)
+        return parameters
 
-    def update(self) -> Update:
-        """Alg. 4 line 10: what was added to each row that a document touched."""
-        if self._before is None:
-            return self._finish_round(None)
-        rows = self._touched()
-        values = self._into.weights[rows] - self._before[rows]
-        totals = values.sum(axis=0, dtype=float)[: self._problem.n_topics]
-        return self._finish_round(RowUpdate(rows, values, totals, self._into.log_base))
-
-    def _copy(self, parameters: NaturalParameters) -> NaturalParameters:
-        copy = self._problem.empty_parameters()
-        np.copyto(copy.weights, parameters.weights)
-        copy.totals[0] = parameters.totals.sum(axis=0)
-        copy.log_base = parameters.log_base
-        return copy
-
-    def _touched(self) -> NDArray[np.int32]:
-        touched = np.zeros(self._problem.n_words, dtype=bool)
-        if self._documents:
-            documents = np.concatenate(self._documents)
-            touched[self._shard[documents].indices] = True
-        return np.flatnonzero(touched).astype(np.int32)
+    def _own(self) -> NaturalParameters:
+        """Room for all of λ; memory is used for rows that were ever pulled."""
+        if self._copy is None:
+            self._copy = self._problem.empty_parameters()
+            n_topics = self._problem.n_topics
+            self._copy.totals = np.zeros((self._n_threads, n_topics))
+        return self._copy
 
 
 class BatchWorker(_Worker):
@@ -224,11 +249,12 @@ class BatchWorker(_Worker):
         """Read λ where it is; nobody merges before the only worker pushes."""
         sums = self._problem.empty_parameters()
         sums.totals = np.zeros((self._n_threads, self._problem.n_topics))
-        self._start_round(snapshot.parameters, sums)
+        self._start_round(snapshot.steps, snapshot.parameters, sums)
 
     def update(self) -> Update:
         """The statistics of all documents, which make the next λ."""
         complete = self._done[:, 0].sum() == self._shard.shape[0]
-        sums = self._into
-        payload = RowUpdate(slice(None), sums.weights, sums.totals.sum(axis=0), 0.0)
+        sums, n_topics = self._into, self._problem.n_topics
+        values, totals = sums.weights[:, :n_topics], sums.totals.sum(axis=0)
+        payload = Rows(slice(None), values, totals, sums.log_base)
         return self._finish_round(payload if complete else None)

@@ -1,0 +1,148 @@
+"""The backend "dask": the client's side of a run on a cluster."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from distributed import Client
+
+from dpsvi.engine.backends.dask.fleet import Fleet
+from dpsvi.engine.backends.dask.handle import MasterHandle
+from dpsvi.engine.backends.dask.preflight import check_cluster
+from dpsvi.engine.backends.dask.session import News
+from dpsvi.engine.interrupt import CtrlC
+from dpsvi.engine.master import Master
+from dpsvi.engine.progress import Look, Recorder
+from dpsvi.engine.worker import finish
+
+__all__ = ["Dask"]
+
+# Seconds of a question for news, and so the longest until Ctrl-C is seen.
+_SLICE = 0.2
+# Seconds to wait for the loops after the end; they hear of it once a second.
+_GRACE = 30.0
+
+
+class Dask:
+    """The backend "dask": a master in the scheduler, a worker on each Dask worker.
+
+    Shards are objects, which are sent to the workers, or futures of the cluster,
+    whose results stay where they are. A loop that is lost with its worker is started
+    again elsewhere, and loops move to workers that join.
+
+    Parameters
+    ----------
+    client : distributed.Client or None, default=None
+        Connected and not asynchronous; None: the current one.
+
+    Raises
+    ------
+    ValueError
+        If there is no client, or it is closed.
+
+    Examples
+    --------
+    >>> from distributed import Client
+    >>> from dpsvi.engine.backends.dask import Dask
+    >>> options = dict(n_workers=2, threads_per_worker=1, dashboard_address=":0")
+    >>> with Client(**options, processes=False) as client:
+    ...     Dask(client).size()
+    (2, 1)
+    """
+
+    def __init__(self, client: Client | None = None) -> None:
+        self.client = _connected(client)
+
+    def __repr__(self) -> str:
+        return f"Dask({self.client!r})"
+
+    def clock(self) -> float:
+        """Return seconds of wall-clock time."""
+        return time.perf_counter()
+
+    def size(self) -> tuple[int, int]:
+        """Return the number of workers, and of threads on each.
+
+        Raises
+        ------
+        ValueError
+            If there is no worker, or they have different numbers of threads.
+        """
+        return check_cluster(self.client)
+
+    def run(
+        self,
+        master: Master,
+        shards: Sequence[Any],
+        seeds: Sequence[np.random.SeedSequence],
+        recorder: Recorder,
+    ) -> Master:
+        """Work until the run is over; see `dpsvi.engine.backends.Backend`."""
+        check_cluster(self.client)
+        handle = MasterHandle(self.client)
+        handle.open(master)
+        fleet = Fleet(handle, master.problem, master.plan, shards, seeds)
+        try:
+            with CtrlC(lambda: recorder.stop("interrupted")):
+                self._watch(handle, fleet, recorder)
+                final, news = handle.take()
+                _record(news, recorder, lambda: _live(final))
+                finish(final, recorder)
+        except OSError as error:
+            raise RuntimeError(
+                f"the connection to the scheduler at {self.client.scheduler.address} "
+                f"is lost, and with it the run: {error}"
+            ) from error
+        finally:
+            # Whatever has happened to the cluster, the first error is the one to see.
+            with suppress(OSError, RuntimeError):
+                fleet.disband()
+                handle.drop()
+        return final
+
+    def _watch(self, handle: MasterHandle, fleet: Fleet, recorder: Recorder) -> None:
+        """Record what happens, and mend, until all loops have ended."""
+        fleet.mend(handle.status())
+        deadline: float | None = None
+        while not fleet.done(ending=deadline is not None):
+            status = handle.status(_SLICE)
+            if status.error is not None:
+                raise status.error
+            _record(status.news, recorder, handle.look)
+            if deadline is None and recorder.finished():
+                handle.stop(recorder.reason or "stopped")
+                deadline = time.monotonic() + _GRACE
+            if deadline is None:
+                fleet.mend(status)
+            elif time.monotonic() > deadline:
+                # What a loop that does not answer may still push is refused.
+                return
+
+
+def _connected(client: Client | None) -> Client:
+    if client is None:
+        try:
+            client = Client.current()
+        except ValueError:
+            raise ValueError(
+                'backend "dask" needs a client: make one, as in '
+                'client = Client("tcp://scheduler:8786"), or give client='
+            ) from None
+    if client.status != "running":
+        raise ValueError(f"the Dask client is {client.status}; connect a new one")
+    return client
+
+
+def _live(master: Master) -> tuple[Any, int]:
+    return master.parameters, master.counters.steps_merged
+
+
+def _record(news: Sequence[News], recorder: Recorder, look: Look) -> None:
+    for report, n_bytes in news:
+        # What was merged after the monitor said stop is no part of the story.
+        if recorder.reason != "stopped":
+            recorder.record(report, look, n_bytes)

@@ -1,0 +1,214 @@
+"""The plugin that keeps masters in the scheduler's process (Alg. 1 on a cluster)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from distributed.diagnostics.plugin import SchedulerPlugin
+
+from dpsvi.engine.backends.dask.session import Member, Session
+from dpsvi.engine.backends.dask.wire import PROTOCOL, operation, pack, unpacked
+from dpsvi.engine.master import Master
+from dpsvi.engine.problem import Push, Request
+
+__all__ = ["HOST_NAME", "MasterHost"]
+
+HOST_NAME = f"dpsvi-master-{PROTOCOL}"
+# A session whose client has not asked for so many seconds is over.
+_TIME_TO_LIVE = 120.0
+
+Reply = dict[str, Any]
+
+
+class MasterHost(SchedulerPlugin):
+    """Masters of any number of runs, reached by remote procedure calls.
+
+    The operations are coroutines of the scheduler's event loop and do nothing there
+    but wait: what touches parameters runs on a thread of each session.
+    """
+
+    name = HOST_NAME
+    idempotent = True
+
+    def __init__(self) -> None:
+        self._sessions: dict[str, Session] = {}
+        self._scheduler: Any = None
+        self._sweeper: asyncio.Task[None] | None = None
+
+    def _operations(self) -> dict[str, Callable[..., Coroutine[Any, Any, Reply]]]:
+        given = (
+            *(self.open, self.join, self.beat, self.leave, self.release),
+            *(self.pull, self.push, self.look, self.status, self.stop, self.take),
+            *(self.drop, self.remove_host),
+        )
+        return {operation(method.__name__): method for method in given}
+
+    async def start(self, scheduler: Any) -> None:
+        """Called by Dask when the plugin is registered."""
+        self._scheduler = scheduler
+        scheduler.handlers.update(self._operations())
+        self._sweeper = asyncio.create_task(self._sweep())
+
+    async def close(self) -> None:
+        """Called by Dask when the scheduler closes."""
+        await self.remove_host()
+
+    async def remove_host(self) -> Reply:
+        """End all sessions and take the operations off the scheduler."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for session_id in list(self._sessions):
+            self._drop(session_id)
+        for name in self._operations():
+            self._scheduler.handlers.pop(name, None)
+        self._scheduler.plugins.pop(HOST_NAME, None)
+        return _reply()
+
+    def remove_worker(self, scheduler: Any, worker: str, **kwargs: Any) -> None:
+        """Called by Dask: fence off the loops of a worker that is gone."""
+        for session in self._sessions.values():
+            for incarnation, member in list(session.members.items()):
+                if member.address == worker:
+                    session.dismiss(incarnation)
+            session.tell()
+
+    def add_worker(self, scheduler: Any, worker: str) -> None:
+        """Called by Dask."""
+        for session in self._sessions.values():
+            session.tell()
+
+    def remove_client(self, scheduler: Any, client: str) -> None:
+        """Called by Dask: a run does not outlive its client."""
+        for session_id, session in list(self._sessions.items()):
+            if session.client == client:
+                self._drop(session_id)
+
+    # Operations ---------------------------------------------------------------------
+
+    async def open(self, session: str, client: str, master: Master) -> Reply:
+        """Start a session."""
+        self._sessions[session] = Session(master, client)
+        return _reply()
+
+    async def join(
+        self, session: str, incarnation: str, slot: int, address: str
+    ) -> Reply:
+        """Take in a loop; a later one on the same shard takes over."""
+        found = self._sessions.get(session)
+        if found is None or address not in self._scheduler.workers:
+            return _reply(stop=True)
+        for other, member in list(found.members.items()):
+            if member.slot == slot:
+                found.dismiss(other)
+        found.members[incarnation] = Member(slot, address)
+        found.tell()
+        return _reply(stop=False)
+
+    async def leave(self, session: str, incarnation: str) -> Reply:
+        """Let a loop go that has ended by itself."""
+        found = self._sessions.get(session)
+        if found is not None:
+            found.members.pop(incarnation, None)
+            found.tell()
+        return _reply()
+
+    async def release(self, session: str, incarnation: str) -> Reply:
+        """Ask a loop to end after its round."""
+        self._session(session).released.add(incarnation)
+        return _reply()
+
+    async def beat(self, session: str, incarnation: str) -> Reply:
+        """Tell a loop whether to break off."""
+        found = self._sessions.get(session)
+        go_on = (
+            found is not None
+            and incarnation in found.members
+            and found.master.stopped is None
+        )
+        return _reply(stop=not go_on)
+
+    async def pull(
+        self, session: str, incarnation: str, n_steps: int, request: Request
+    ) -> Reply:
+        """Alg. 2 line 3."""
+        found = self._sessions.get(session)
+        if found is None:
+            return _reply(snapshot=None)
+        snapshot = await found.do(found.snapshot, incarnation, n_steps, request)
+        return _reply(snapshot=snapshot)
+
+    async def push(self, session: str, push: Push, size: int) -> Reply:
+        """Alg. 1 line 3."""
+        found = self._sessions.get(session)
+        if found is None:
+            return _reply(receipt=None)
+        receipt = await found.do(found.receive, push, size)
+        return _reply(receipt=unpacked(receipt))
+
+    async def status(self, session: str, known: int, seconds: float) -> Reply:
+        """Wait a little for news, and tell how the run stands."""
+        found = self._session(session)
+        await found.wait(known, seconds)
+        found.heard = time.monotonic()
+        return _reply(
+            news=unpacked(found.news[known:]),
+            members=unpacked(dict(found.members)),
+            counters=unpacked(found.master.counters),
+            workers=sorted(self._scheduler.workers),
+            error=None if found.error is None else unpacked(found.error),
+        )
+
+    async def look(self, session: str) -> Reply:
+        """Copy the parameters."""
+        found = self._session(session)
+        return _reply(look=await found.do(found.look))
+
+    async def stop(self, session: str, reason: str) -> Reply:
+        """Hand out no more steps."""
+        found = self._session(session)
+        await found.do(found.master.stop, reason)
+        return _reply()
+
+    async def take(self, session: str, known: int) -> Reply:
+        """Hand the master over, with the news that are not known yet."""
+        found = self._session(session)
+        packed, _ = await found.do(pack, found.master)
+        news = unpacked(found.news[known:])
+        return _reply(master=packed, news=news)
+
+    async def drop(self, session: str) -> Reply:
+        """Forget a session."""
+        self._drop(session)
+        return _reply()
+
+    # --------------------------------------------------------------------------------
+
+    def _session(self, session: str) -> Session:
+        try:
+            return self._sessions[session]
+        except KeyError:
+            raise RuntimeError(
+                f"the scheduler knows no run {session!r}: it was given up because its "
+                "client was not heard of, or the scheduler has been restarted"
+            ) from None
+
+    def _drop(self, session: str) -> None:
+        found = self._sessions.pop(session, None)
+        if found is not None:
+            found.close()
+
+    async def _sweep(self) -> None:
+        """Give up runs whose client has gone without a word."""
+        while True:
+            await asyncio.sleep(_TIME_TO_LIVE / 10)
+            limit = time.monotonic() - _TIME_TO_LIVE
+            for session_id, session in list(self._sessions.items()):
+                if session.heard < limit:
+                    self._drop(session_id)
+
+
+def _reply(**content: Any) -> Reply:
+    return {"dpsvi": PROTOCOL, **content}

@@ -1,0 +1,201 @@
+"""The long task that is one asynchronous worker (Alg. 2 on a cluster)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from distributed import get_worker, secede
+
+from dpsvi.engine.backends.dask.pace import Pace
+from dpsvi.engine.backends.dask.wire import check_reply, operation, pack, unpacked
+from dpsvi.engine.interrupt import deadline
+from dpsvi.engine.lockfree import ThreadTeam
+from dpsvi.engine.problem import Problem, Push, Receipt
+from dpsvi.engine.worker import Worker, work
+
+__all__ = ["Order", "work_loop"]
+
+# Seconds between two questions whether to break off a round.
+_HEARTBEAT = 1.0
+# Seconds for which a call is tried again when the connection fails.
+_PATIENCE = 30.0
+# No call takes longer; a connection that is cut fails by itself after about 30 s.
+_LONGEST_CALL = 300.0
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a loop is asked to do.
+
+    Attributes
+    ----------
+    session : str
+        The run.
+    slot : int
+        Number of the shard.
+    problem : Problem
+        The model.
+    n_threads : int
+        p in the paper.
+    round_steps, longest_round : int
+        p * B in the paper, and what it may be lengthened to.
+    seconds : float or None
+        Time left.
+    seed : numpy.random.SeedSequence
+        The loop's own.
+    """
+
+    session: str
+    slot: int
+    problem: Problem
+    n_threads: int
+    round_steps: int
+    longest_round: int
+    seconds: float | None
+    seed: np.random.SeedSequence
+
+
+def work_loop(order: Order, shard: Any) -> int:
+    """Work on a shard until the master has no more steps; return the pushes made."""
+    secede()
+    # Made here, not by the client: Dask may run a task again with the same arguments.
+    pace = Pace(order.round_steps, order.longest_round)
+    exchange = RemoteExchange(order.session, uuid4().hex, pace)
+    if not exchange.join(order.slot):
+        return 0
+    try:
+        with (
+            ThreadTeam(order.n_threads, f"dpsvi-{order.slot}") as team,
+            deadline(order.seconds, team.stop),
+            exchange.listening(team),
+        ):
+            local = order.problem.open_worker(shard, order.n_threads, order.seed)
+            worker = Worker(
+                order.slot, local, team, order.round_steps, exchange.incarnation
+            )
+            work(worker, exchange, lambda: exchange.stopped)
+    finally:
+        exchange.leave()
+    return exchange.pushes
+
+
+class RemoteExchange:
+    """The way from a loop to the master in the scheduler.
+
+    Parameters
+    ----------
+    session : str
+        The run.
+    incarnation : str
+        The loop.
+    pace : Pace
+        Chooses the length of rounds.
+    """
+
+    def __init__(self, session: str, incarnation: str, pace: Pace) -> None:
+        self.incarnation = incarnation
+        self._pace = pace
+        # Seconds of the last pull, and when it was done.
+        self._pulling, self._pulled = 0.0, 0.0
+        self.pushes = 0
+        self.stopped = False
+        self._names = {"session": session, "incarnation": incarnation}
+        self._worker = get_worker()
+        self._loop = self._worker.loop.asyncio_loop
+
+    def join(self, slot: int) -> bool:
+        """Report for duty; False if the run is over."""
+        reply = self._call("join", slot=slot, address=self._worker.address)
+        return not reply["stop"]
+
+    def leave(self) -> None:
+        """Say goodbye, if anybody is there to hear it."""
+        try:
+            self._call("leave")
+        except (OSError, RuntimeError, TimeoutError):
+            # The host finds out by itself that this worker is gone.
+            return
+
+    def pull(self, worker: Worker) -> bool:
+        """Load a snapshot into the worker; False if nothing is left to do."""
+        begun = time.perf_counter()
+        worker.round_steps = self._pace.steps
+        request = unpacked(worker.request())
+        reply = self._call("pull", n_steps=worker.round_steps, request=request)
+        snapshot = reply["snapshot"]
+        loaded = snapshot is not None and worker.load(snapshot)
+        self._pulled = time.perf_counter()
+        self._pulling = self._pulled - begun
+        return loaded
+
+    def push(self, push: Push) -> Receipt:
+        """Deliver a push. Trying twice is harmless: the master knows duplicates."""
+        begun = time.perf_counter()
+        packed, size = pack(self._with_pace(push))
+        session = self._names["session"]
+        reply = self._try("push", session=session, push=packed, size=size)
+        self.pushes += 1
+        talking = self._pulling + time.perf_counter() - begun
+        self._pace.learn(talking, begun - self._pulled)
+        receipt: Receipt | None = reply["receipt"]
+        return receipt or Receipt("stopped", push.based_on, 0)
+
+    def _with_pace(self, push: Push) -> Push:
+        """Add the length of the round, and what share of the last was communication."""
+        pace = {
+            "round_steps": float(len(push.steps)),
+            "communication": self._pace.share,
+        }
+        statistics = {**push.update.statistics, **pace}
+        return replace(push, update=replace(push.update, statistics=statistics))
+
+    @contextmanager
+    def listening(self, team: ThreadTeam) -> Iterator[None]:
+        """Ask now and then whether to break off the round in progress."""
+
+        async def listen() -> None:
+            while not self.stopped:
+                await asyncio.sleep(_HEARTBEAT)
+                try:
+                    reply = await self._send("beat", **self._names)
+                except (OSError, RuntimeError):
+                    # The next pull or push will say what is wrong, or get through.
+                    continue
+                self.stopped = reply["stop"]
+            team.stop()
+
+        listener = asyncio.run_coroutine_threadsafe(listen(), self._loop)
+        try:
+            yield
+        finally:
+            listener.cancel()
+
+    def _call(self, name: str, **content: Any) -> dict[str, Any]:
+        return self._try(name, **self._names, **content)
+
+    def _try(self, name: str, **content: Any) -> dict[str, Any]:
+        """Call an operation of the host, again if the connection fails."""
+        end = time.monotonic() + _PATIENCE
+        pause = 0.1
+        while True:
+            try:
+                call = asyncio.run_coroutine_threadsafe(
+                    self._send(name, **content), self._loop
+                )
+                return call.result(_LONGEST_CALL)
+            except OSError:
+                if time.monotonic() + pause > end:
+                    raise
+            time.sleep(pause)
+            pause *= 2
+
+    async def _send(self, name: str, **content: Any) -> dict[str, Any]:
+        call = getattr(self._worker.scheduler, operation(name))
+        return check_reply(await call(**content), name)

@@ -1,0 +1,93 @@
+"""Where a fit runs: in this process, or on a cluster; with how many threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import scipy.sparse as sp
+
+from dpsvi.engine.backends import Backend, cluster, cluster_at_hand
+from dpsvi.models.lda.validation import WORTH_A_THREAD, n_threads_for
+
+__all__ = ["Placement", "placement_for"]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a fit runs.
+
+    Attributes
+    ----------
+    backend : str or Backend
+        Of the engine.
+    n_workers, n_threads : int
+        n and p in the paper.
+    """
+
+    backend: str | Backend
+    n_workers: int
+    n_threads: int
+
+    @property
+    def apart(self) -> bool:
+        """Whether parameters travel between workers and master."""
+        return not isinstance(self.backend, str)
+
+    def shards(self, counts: sp.csr_array) -> list[sp.csr_array]:
+        """Deal the documents to the workers, in turn: each gets a fair sample."""
+        if self.n_workers == 1:
+            return [counts]
+        return [counts[worker :: self.n_workers] for worker in range(self.n_workers)]
+
+
+def placement_for(
+    model: Any,
+    n_documents: int,
+    learning: str,
+    client: Any = None,
+    *,
+    automatic: bool = True,
+) -> Placement:
+    """Decide where to fit.
+
+    Parameters
+    ----------
+    model : DPSVILatentDirichletAllocation
+        Its `backend` and `n_jobs` count.
+    n_documents : int
+        To fit to. Workers and threads without enough to do are left out.
+    learning : {"online", "batch"}
+        Batch learning runs in one process.
+    client : distributed.Client or None, default=None
+        As given to `fit`.
+    automatic : bool, default=True
+        Whether ``backend="auto"`` takes a client that happens to be there.
+
+    Raises
+    ------
+    ValueError
+        If a client is given together with another backend, if there is none but
+        `backend` is "dask", or if its cluster cannot do this fit.
+    """
+    if client is not None and model.backend not in ("auto", "dask"):
+        raise ValueError(
+            f"a client was given, and backend is {model.backend!r}; give backend="
+            '"dask" or "auto" to fit on its cluster'
+        )
+    wanted = client is not None or model.backend == "dask"
+    found = automatic and model.backend == "auto" and cluster_at_hand()
+    if not (wanted or (found and learning == "online")):
+        backend = "local" if model.backend == "auto" else model.backend
+        return Placement(backend, 1, n_threads_for(model.n_jobs, n_documents))
+    if learning == "batch":
+        raise ValueError(
+            'learning_method="batch" runs in one process; give backend="local", or '
+            'learning_method="online" for the cluster'
+        )
+    backend = cluster(client)
+    n_workers, n_threads = backend.size()
+    if model.n_jobs is not None:
+        n_threads = n_threads_for(model.n_jobs, n_documents)
+    n_workers = max(1, min(n_workers, n_documents // WORTH_A_THREAD))
+    return Placement(backend, n_workers, n_threads)

@@ -1,0 +1,103 @@
+"""A fit that is interrupted goes on from its file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dpsvi import DPSVILatentDirichletAllocation
+from dpsvi.datasets import make_corpus
+from dpsvi.models.lda import checkpoint as module
+
+COUNTS = make_corpus(300, n_topics=4, random_state=0).counts
+
+
+def make(**more: Any) -> DPSVILatentDirichletAllocation:
+    given = {"max_iter": 6, "random_state": 0, "n_jobs": 1, "batch_size": 20, **more}
+    return DPSVILatentDirichletAllocation(4, **given)
+
+
+class Crash(Exception):
+    """Stands for a machine that goes down."""
+
+
+def crash_in(epoch: float) -> Any:
+    def callback(progress: Any) -> None:
+        if progress.epoch >= epoch:
+            raise Crash
+
+    return callback
+
+
+@pytest.mark.parametrize("learning_method", ["online", "batch"])
+def test_a_fit_goes_on_where_it_stood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, learning_method: str
+) -> None:
+    monkeypatch.setattr(module, "_EVERY", 0.0)
+    path = tmp_path / "fit.npz"
+    model = make(learning_method=learning_method)
+    with pytest.raises(Crash) as caught:
+        model.fit(COUNTS, checkpoint=path, callbacks=[crash_in(3.0)])
+    assert "fit.npz" in "".join(caught.value.__notes__)
+    assert not hasattr(model, "components_")
+    seen: list[float] = []
+    model.fit(COUNTS, checkpoint=path, callbacks=[lambda p: seen.append(p.epoch)])
+    assert 2.0 <= seen[0] <= 3.5
+    assert seen[-1] == 6.0
+    assert model.n_iter_ == 6
+    assert model.n_batch_iter_ == 1 + 6 * 15
+    whole = make(learning_method=learning_method).fit(COUNTS)
+    assert model.perplexity(COUNTS) < 1.03 * whole.perplexity(COUNTS)
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["fit.npz"]
+
+
+def test_the_rates_go_on_too(tmp_path: Path) -> None:
+    # After one long fit and after two halves as much is forgotten of the start.
+    path = tmp_path / "fit.npz"
+    make(max_iter=3).fit(COUNTS, checkpoint=path)
+    halves = make(max_iter=6).fit(COUNTS, checkpoint=path)
+    whole = make(max_iter=6).fit(COUNTS)
+    assert halves.components_.sum() == pytest.approx(whole.components_.sum(), rel=1e-3)
+
+
+def test_a_fit_that_is_done_is_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "fit.npz"
+    model = make().fit(COUNTS, checkpoint=path)
+    again = make().fit(COUNTS, checkpoint=path)
+    np.testing.assert_allclose(again.components_, model.components_, rtol=1e-5)
+    assert len(again.history_) == 0
+
+
+def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "fit.npz"
+    make().fit(COUNTS, checkpoint=path)
+    with pytest.raises(ValueError, match=r"'batch_size': 20.*'batch_size': 10"):
+        make(batch_size=10).fit(COUNTS, checkpoint=path)
+    path.write_text("nonsense")
+    with pytest.raises(ValueError, match="is no checkpoint"):
+        make().fit(COUNTS, checkpoint=path)
+    with pytest.raises(ValueError, match="there is no folder"):
+        make().fit(COUNTS, checkpoint=tmp_path / "not" / "there.npz")
+
+
+def test_a_half_written_file_never_takes_the_place_of_a_whole_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "fit.npz"
+    kept = module.Checkpoint(path, {"a": 1})
+    kept.save(module.Saved(np.ones((2, 3)), 5))
+
+    def fail(file: Any, **arrays: Any) -> None:
+        file.write(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(np, "savez", fail)
+    with pytest.raises(OSError, match="disk full"):
+        kept.save(module.Saved(np.zeros((2, 3)), 9))
+    saved = kept.load()
+    assert saved is not None
+    assert saved.steps == 5
+    assert saved.components.tolist() == [[1.0] * 3] * 2
