@@ -59,6 +59,9 @@ class Counters:
         to fill, and refused: too stale, after the end, or of a worker given up.
     steps_reserved, steps_merged : int
         Local steps handed out, and those merged.
+    clock : int
+        Place on the clock of the latest step merged. Steps that were lost or dropped
+        have passed on it too.
     pushes, duplicates, too_stale : int
         Pushes accepted, repeated ones, and those dropped for their staleness.
     """
@@ -69,6 +72,7 @@ class Counters:
     dropped: float = 0.0
     steps_reserved: int = 0
     steps_merged: int = 0
+    clock: int = 0
     pushes: int = 0
     duplicates: int = 0
     too_stale: int = 0
@@ -113,7 +117,8 @@ class Master:
     counters : Counters
         What became of the data.
     log : list of Arrival
-        The pushes in the order of their arrival: enough to repeat the run.
+        The pushes in the order of their arrival: enough to repeat the run. Empty
+        unless the plan says `keep_log`.
     report : Report or None
         About the last merge.
     stopped : str or None
@@ -248,7 +253,8 @@ class Master:
         if self.stopped is not None or push.incarnation in self._dismissed:
             self.counters.dropped += amount
             return "stopped"
-        self.log.append(Arrival(push.worker, push.based_on, push.steps))
+        if self.plan.keep_log:
+            self.log.append(Arrival(push.worker, push.based_on, push.steps))
         weight = self._weight(staleness)
         if weight == 0:
             self.counters.dropped += amount
@@ -298,11 +304,14 @@ class Master:
         self.counters.merged += amount
         self.counters.pending -= amount
         self.counters.steps_merged += sum(len(push.steps) for push, _ in batch)
+        latest = max(push.steps.stop for push, _ in batch)
+        self.counters.clock = max(self.counters.clock, latest)
         staleness = [self.version - push.based_on for push, _ in batch]
         self.version += 1
         self.report = Report(
             version=self.version,
             steps=self.counters.steps_merged,
+            clock=self.counters.clock,
             amount=self.counters.merged,
             staleness_mean=sum(staleness) / len(staleness),
             staleness_max=max(staleness),

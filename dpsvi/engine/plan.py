@@ -48,6 +48,8 @@ class Plan:
         "mean" divides the global rate by M.
     boundaries : int or None, default=None
         A round never crosses a multiple of this many steps; None: no boundaries.
+    keep_log : bool, default=False
+        Note every push, so that the run can be repeated (`dpsvi.engine.Replay`).
     seed : int or None, default=None
         Of everything random; None: fresh.
 
@@ -75,6 +77,7 @@ class Plan:
     global_rate: Schedule = constant(1.0)  # noqa: RUF009 (immutable)
     aggregate: Literal["sum", "mean"] = "sum"
     boundaries: int | None = None
+    keep_log: bool = False
     seed: int | None = None
 
     def __post_init__(self) -> None:

@@ -26,6 +26,8 @@ class Report:
         Merges done.
     steps : int
         Local steps merged so far.
+    clock : int
+        Place on the clock of the latest of them.
     amount : float
         Units of data merged so far.
     staleness_mean, staleness_max : float
@@ -36,13 +38,14 @@ class Report:
 
     version: int
     steps: int
+    clock: int
     amount: float
     staleness_mean: float
     staleness_max: int
     statistics: Mapping[str, float]
 
 
-#: Returns the parameters as they are now, and the local steps merged into them.
+#: Returns the parameters as they are now, and their place on the clock.
 Look: TypeAlias = Callable[[], tuple[Parameters, int]]
 
 
@@ -58,6 +61,9 @@ class Progress:
         Merges done.
     steps : int
         Local steps merged so far.
+    clock : int
+        Place on the clock of the latest of them: the same, unless pushes were lost,
+        dropped, or are still under way.
     amount : float
         Units of data merged so far.
     staleness : float
@@ -65,8 +71,8 @@ class Progress:
     parameters : Parameters
         The master's, to be read only. In one process the live object, which nobody
         writes until the monitor returns; else fetched when first asked for.
-    parameters_steps : int
-        Local steps merged into `parameters`: more than `steps` if the master lives
+    parameters_clock : int
+        Place of `parameters` on the clock: later than `clock` if the master lives
         elsewhere and has gone on meanwhile.
     statistics : mapping of str to float
         What the problem reported with its last update.
@@ -77,6 +83,7 @@ class Progress:
     time: float
     version: int
     steps: int
+    clock: int
     amount: float
     staleness: float
     statistics: Mapping[str, float]
@@ -89,7 +96,7 @@ class Progress:
         return self._seen[0]
 
     @property
-    def parameters_steps(self) -> int:
+    def parameters_clock(self) -> int:
         return self._seen[1]
 
     @cached_property
@@ -131,19 +138,43 @@ class Recorder:
         self._max_time = max_time
         self._start = clock()
         self._monitor_time = 0.0
+        self._n_bytes = 0.0
 
     @property
     def time(self) -> float:
         """Seconds since the start of the run."""
         return self._clock() - self._start
 
-    def record(self, report: Report, look: Look, n_bytes: float = 0) -> None:
-        """Ask the monitor about one merge and add its row to the history."""
-        now, monitor_time = self.time, self._monitor_time
+    def record(
+        self,
+        report: Report,
+        look: Look,
+        n_bytes: float | None = None,
+        time: float | None = None,
+    ) -> None:
+        """Ask the monitor about one merge and add its row to the history.
+
+        Parameters
+        ----------
+        report : Report
+            About the merge.
+        look : callable
+            Gives the parameters, if the monitor wants them.
+        n_bytes : float or None, default=None
+            Sent over the network so far; None: no more than last time.
+        time : float or None, default=None
+            When the merge was, if elsewhere: workers there have gone on while the
+            monitor was busy. None: now.
+        """
+        begun, monitor_time = self.time, self._monitor_time
+        now = begun if time is None else time
+        if n_bytes is not None:
+            self._n_bytes = n_bytes
         progress = Progress(
             time=now,
             version=report.version,
             steps=report.steps,
+            clock=report.clock,
             amount=report.amount,
             staleness=report.staleness_mean,
             statistics=report.statistics,
@@ -153,7 +184,8 @@ class Recorder:
         if self._monitor is not None:
             if self._monitor(progress):
                 self.stop("stopped")
-            self._monitor_time += self.time - now
+            if time is None:
+                self._monitor_time += self.time - begun
         row: dict[str, float] = {
             "time": now,
             "version": report.version,
@@ -161,7 +193,7 @@ class Recorder:
             "amount": report.amount,
             "staleness_mean": report.staleness_mean,
             "staleness_max": report.staleness_max,
-            "bytes": n_bytes,
+            "bytes": self._n_bytes,
             "monitor_time": monitor_time,
         }
         self.history.append(**{**row, **report.statistics, **progress._recorded})

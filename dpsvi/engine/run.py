@@ -36,8 +36,8 @@ class Result:
     counters : Counters
         What became of the data.
     log : list of Arrival
-        The pushes in the order in which they came; `dpsvi.engine.backends.replay`
-        repeats a run from it.
+        The pushes in the order in which they came, from which `dpsvi.engine.Replay`
+        repeats the run; empty unless the plan says `keep_log`.
     """
 
     parameters: Parameters

@@ -167,7 +167,7 @@ def record(master: Master, recorder: Recorder) -> None:
     """Tell the recorder about the last merge."""
     report = master.report
     if report is not None:
-        recorder.record(report, lambda: (master.parameters, report.steps))
+        recorder.record(report, lambda: (master.parameters, report.clock))
 
 
 def finish(master: Master, recorder: Recorder) -> None:

@@ -92,6 +92,14 @@ class Raise:
             raise ArithmeticError(f"step {t} went wrong")
 
 
+@dataclass(frozen=True)
+class Missing:
+    """Fails as the file system does."""
+
+    def __call__(self, t: int) -> None:
+        raise FileNotFoundError("no such file")
+
+
 class BadMerge(Counting):
     """Goes wrong in the master."""
 

@@ -60,6 +60,55 @@ def test_held_out_documents_and_callbacks(cluster_client: Any) -> None:
     np.testing.assert_allclose(components[-1], model.components_, rtol=1e-5)
 
 
+def test_a_cluster_of_threads() -> None:
+    from distributed import Client
+
+    with Client(
+        n_workers=2,
+        threads_per_worker=1,
+        processes=False,
+        dashboard_address=":0",
+        set_as_default=False,
+    ) as client:
+        model = make(max_iter=2).fit(CORPUS, client=client)
+    assert model.history_["documents"][-1] > 0.99 * 2 * 1200
+
+
+def test_a_fit_inside_a_task_stays_there(cluster_client: Any) -> None:
+    # As a grid search with Dask's joblib backend does it, on all threads at once.
+    fits = [cluster_client.submit(make(max_iter=1).fit, CORPUS, pure=False)] * 3
+    for fit in fits:
+        assert fit.result(60).history_["bytes"][-1] == 0
+
+
+def test_dropped_pushes_leave_topics_in_their_scale(cluster_client: Any) -> None:
+    model = make(
+        max_staleness=0, master_batch_size=1, batch_size=10, learning_decay=0.51
+    )
+    totals = []
+
+    def look(progress: Any) -> None:
+        totals.append(progress.components_.sum())
+
+    model.fit(CORPUS, client=cluster_client, callbacks=[look])
+    n_tokens = CORPUS.sum()
+    # λ is never much more than the tokens; dropped mass may be missing.
+    assert max(totals) < 1.5 * n_tokens
+    assert model.components_.sum() < 1.5 * n_tokens
+
+
+def test_a_checkpoint_goes_on_with_another_cluster(
+    cluster_client: Any, tmp_path: Any
+) -> None:
+    path = tmp_path / "fit.npz"
+    make(max_iter=2, n_jobs=1, backend="local").fit(CORPUS, checkpoint=path)
+    model = make(max_iter=4).fit(CORPUS, client=cluster_client, checkpoint=path)
+    assert model.n_iter_ == 4
+    documents = model.history_["documents"]
+    assert documents[0] > 2 * 1200
+    assert documents[-1] == pytest.approx(4 * 1200, rel=0.01)
+
+
 def test_what_cannot_be_done_is_said_first(cluster_client: Any) -> None:
     with pytest.raises(ValueError, match="needs a client"):
         make(backend="dask").fit(CORPUS)

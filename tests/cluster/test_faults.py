@@ -58,6 +58,23 @@ def test_the_only_worker_killed(
     assert result.counters.merged == 57
 
 
+def test_all_workers_killed_at_once(
+    small_cluster: Any, in_background: Any, tmp_path: Path
+) -> None:
+    client = small_cluster(3)
+    trace = gates.Trace(tmp_path)
+    plan = Plan(total_steps=500, n_workers=3, local_steps=2, master_batch_size=1)
+    problem = Counting(500, before_step=trace)
+    running = in_background(run, problem, [None] * 3, plan, backend=Dask(client))
+    gates.wait_until(lambda: len(trace.pids()) == 3)
+    for pid in trace.pids():
+        os.kill(pid, signal.SIGKILL)
+    result = running.result(60)
+    assert result.reason == "completed"
+    assert_adds_up(result, 6)
+    assert len(trace.pids()) > 3
+
+
 def test_a_worker_that_joins_takes_part(
     small_cluster: Any, in_background: Any, tmp_path: Path
 ) -> None:

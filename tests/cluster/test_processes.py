@@ -28,7 +28,9 @@ from dpsvi.engine.backends.dask import Dask
 with Client(scheduler_file={file!r}) as client:
     client.wait_for_workers(2, timeout=60)
     problem = Counting(10**6, before_step=gates.Trace(Path({folder!r})))
-    plan = Plan(total_steps=10**6, n_workers=2, master_batch_size=1)
+    plan = Plan(
+        total_steps=10**6, n_workers=2, local_steps={steps}, master_batch_size=1
+    )
     result = run(problem, [None] * 2, plan, backend=Dask(client))
     print(result.reason, result.parameters[-1] == result.counters.merged > 0)
 """
@@ -57,13 +59,14 @@ class Cluster:
         command = [sys.executable, "-m", f"distributed.cli.{module}", *arguments]
         return self._popen(command)
 
-    def script(self) -> subprocess.Popen[str]:
+    def script(self, local_steps: int = 1) -> subprocess.Popen[str]:
         """A client that fits for ever; returns when both workers are at it."""
         tests = FOLDER.parent
         text = SCRIPT.format(
             paths=[str(FOLDER), str(tests / "engine")],
             file=str(self.file),
             folder=str(self.folder),
+            steps=local_steps,
         )
         process = self._popen([sys.executable, "-c", text])
         gates.wait_until(lambda: len(self.trace.pids()) == 2, "two workers")
@@ -114,6 +117,13 @@ def test_ctrl_c_keeps_the_model_so_far(cluster: Cluster) -> None:
     assert script.returncode == 0
     with cluster.client() as client:
         gates.wait_until(lambda: not any(client.processing().values()))
+
+
+def test_ctrl_c_in_a_long_round_keeps_what_was_done(cluster: Cluster) -> None:
+    script = cluster.script(local_steps=10**5)
+    script.send_signal(signal.SIGINT)
+    out, err = script.communicate(timeout=60)
+    assert out.split() == ["interrupted", "True"], err
 
 
 def test_a_killed_client_frees_the_cluster(cluster: Cluster) -> None:

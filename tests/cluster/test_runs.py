@@ -14,7 +14,7 @@ from toy_problems import Counting
 from dpsvi.engine import Plan, Replay, run
 from dpsvi.engine.backends.dask import Dask, MasterHandle
 from dpsvi.engine.backends.dask.host import HOST_NAME
-from dpsvi.engine.backends.dask.wire import check_reply
+from dpsvi.engine.backends.dask.wire import check_reply, pack
 from dpsvi.engine.master import Master
 from dpsvi.engine.problem import Push, Update
 
@@ -61,6 +61,7 @@ def test_a_run_is_repeated_from_its_log(
         longest_local_steps=4,
         master_batch_size=merge_size,
         max_staleness=4,
+        keep_log=True,
         seed=3,
     )
     shards = [counts[i::3] for i in range(3)]
@@ -104,13 +105,14 @@ def test_the_monitor_sees_parameters_of_a_known_moment(cluster_client: Any) -> N
 
     def monitor(progress: Any) -> None:
         # Every step adds one to the last cell.
-        seen.append((progress.parameters[-1], progress.parameters_steps))
-        assert progress.parameters_steps >= progress.steps
+        seen.append((progress.parameters[-1], progress.parameters_clock))
+        assert progress.parameters_clock >= progress.clock
 
     plan = Plan(total_steps=20, n_workers=2, seed=0)
     run(Counting(20), [None] * 2, plan, backend=Dask(cluster_client), monitor=monitor)
     assert len(seen) == 10
-    assert all(cell == steps for cell, steps in seen)
+    # Two pushes of one step make a version, and all lie before its place.
+    assert all(cell <= clock <= cell + 2 for cell, clock in seen)
 
 
 def test_a_time_limit_ends_rounds_too(cluster_client: Any, tmp_path: Path) -> None:
@@ -121,6 +123,82 @@ def test_a_time_limit_ends_rounds_too(cluster_client: Any, tmp_path: Path) -> No
     assert result.reason == "max_time"
     assert 0 < result.counters.merged < 10**4
     assert result.parameters[-1] == result.counters.merged
+
+
+def test_what_is_under_way_at_the_time_limit_is_kept(
+    cluster_client: Any, tmp_path: Path
+) -> None:
+    # Neither of the rounds would end in time.
+    plan = Plan(
+        total_steps=10**6,
+        n_workers=2,
+        local_steps=10**5,
+        max_time=1.0,
+        master_batch_size=1,
+    )
+    problem = Counting(10**6, before_step=gates.Trace(tmp_path))
+    result = run(problem, [None] * 2, plan, backend=Dask(cluster_client))
+    assert result.reason == "max_time"
+    assert result.counters.dropped == 0
+    assert result.counters.pushes == 2
+    assert result.parameters[-1] == result.counters.merged > 0
+
+
+def test_a_lost_reply_to_a_pull_costs_no_steps(cluster_client: Any) -> None:
+    handle = MasterHandle(cluster_client)
+    handle.open(Master(Counting(9), np.zeros(10), Plan(total_steps=9)))
+    address = next(iter(cluster_client.scheduler_info(n_workers=-1)["workers"]))
+
+    def call(name: str, **content: Any) -> Any:
+        rpc = getattr(cluster_client.scheduler, f"dpsvi_{name}")
+        reply = cluster_client.sync(
+            rpc, session=handle.session, incarnation="a", **content
+        )
+        return check_reply(reply, name)
+
+    def pull(number: int) -> range:
+        pulled = call("pull", number=number, n_steps=2, request=pack(None)[0])
+        return pulled["snapshot"].steps
+
+    try:
+        call("join", slot=0, address=address)
+        steps = [pull(number) for number in (1, 1, 2, 2, 3)]
+    finally:
+        handle.drop()
+    assert steps == [range(2), range(2), range(2, 4), range(2, 4), range(4, 6)]
+
+
+@pytest.mark.parametrize("where", ["step", "monitor"])
+def test_a_file_that_is_missing_is_no_lost_connection(
+    cluster_client: Any, where: str
+) -> None:
+    def monitor(progress: Any) -> None:
+        raise FileNotFoundError("no such file")
+
+    problem = Counting(9)
+    if where == "step":
+        problem = Counting(9, before_step=gates.Missing())
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        run(
+            *(problem, [None], Plan(total_steps=9)),
+            backend=Dask(cluster_client),
+            monitor=monitor if where == "monitor" else None,
+        )
+    assert sessions(cluster_client) == 0
+
+
+def test_data_that_are_on_the_cluster_stay_there(cluster_client: Any) -> None:
+    shards = cluster_client.map(lambda n: [n], range(2))
+    plan = Plan(total_steps=20, n_workers=2)
+    result = run(Counting(20), shards, plan, backend=Dask(cluster_client))
+    assert result.parameters[-1] == 20
+
+
+def test_data_that_are_lost_are_named(cluster_client: Any) -> None:
+    shard = cluster_client.submit(gates.Raise(0), 0)
+    gates.wait_until(shard.done)
+    with pytest.raises(RuntimeError, match="data of shard 0 are error"):
+        run(Counting(9), [shard], Plan(total_steps=9), backend=Dask(cluster_client))
 
 
 def test_nothing_is_left_behind(cluster_client: Any) -> None:
@@ -165,11 +243,9 @@ def test_a_loop_that_was_replaced_is_refused(cluster_client: Any) -> None:
         return check_reply(reply, name)
 
     def push(incarnation: str, number: int) -> str:
-        from distributed.protocol import ToPickle
-
         update = Update(np.ones(10), 1.0)
         message = Push(0, incarnation, number, update, 0, range(1))
-        return str(call("push", push=ToPickle(message), size=1)["receipt"].status)
+        return str(call("push", push=pack(message)[0], size=1)["receipt"].status)
 
     try:
         assert not call("join", incarnation="old", slot=0, address=address)["stop"]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -65,14 +66,20 @@ class Backend(Protocol):
 
 
 def cluster_at_hand() -> bool:
-    """Say whether this process has a Dask client, without importing Dask."""
+    """Say whether this process has a Dask client, without importing Dask.
+
+    Not inside a task of Dask: a fit that waits there for other tasks of the same
+    workers, as many at once do in a grid search, might wait for ever.
+    """
     distributed = sys.modules.get("distributed")
     if distributed is None:
         return False
-    try:
-        return bool(distributed.Client.current().status == "running")
-    except (AttributeError, ValueError):
+    with suppress(AttributeError, ValueError):
+        distributed.get_worker()
         return False
+    with suppress(AttributeError, ValueError):
+        return bool(distributed.Client.current().status == "running")
+    return False
 
 
 def cluster(client: Any = None) -> Any:

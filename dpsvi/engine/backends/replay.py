@@ -28,7 +28,7 @@ class Replay:
     Parameters
     ----------
     log : sequence of Arrival
-        `dpsvi.engine.Result.log` of the run.
+        `dpsvi.engine.Result.log` of the run, whose plan had `keep_log`.
 
     Examples
     --------

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import time
-import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,10 +30,13 @@ class Saved:
         λ.
     steps : int
         Local steps done.
+    settings : mapping
+        Of the fit.
     """
 
     components: NDArray[np.floating]
     steps: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Checkpoint:
@@ -43,8 +46,6 @@ class Checkpoint:
     ----------
     path : str or path
         An `.npz` file; its folder must exist.
-    settings : mapping
-        What must be the same for a fit to go on: numbers and strings.
 
     Raises
     ------
@@ -52,9 +53,9 @@ class Checkpoint:
         If the folder does not exist.
     """
 
-    def __init__(self, path: str | os.PathLike[str], settings: Mapping[str, Any]):
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._settings = dict(settings)
+        self._settings: dict[str, Any] = {}
         self._last = time.monotonic()
         if not self.path.parent.is_dir():
             raise ValueError(
@@ -68,30 +69,40 @@ class Checkpoint:
         Raises
         ------
         ValueError
-            If the file is no checkpoint, or that of another fit.
+            If the file is no checkpoint.
         """
         if not self.path.exists():
             return None
         try:
             with np.load(self.path, allow_pickle=False) as file:
-                settings = json.loads(str(file["settings"]))
-                saved = Saved(file["components"], int(file["steps"]))
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+                saved = Saved(
+                    file["components"],
+                    int(file["steps"]),
+                    json.loads(str(file["settings"])),
+                )
+        except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
             raise ValueError(
                 f"{str(self.path)!r} is no checkpoint ({error}); give another path"
             ) from error
-        other = {
-            name: value
-            for name, value in settings.items()
-            if self._settings.get(name) != value
-        }
-        if other:
-            here = {name: self._settings.get(name) for name in other}
-            raise ValueError(
-                f"{str(self.path)!r} is the checkpoint of a fit with {other}, and this "
-                f"one has {here}; set the same, or give another path"
-            )
+        self._settings = dict(saved.settings)
         return saved
+
+    def set(self, settings: Mapping[str, Any]) -> None:
+        """Say what defines the fit: numbers and strings.
+
+        Raises
+        ------
+        ValueError
+            If the file is that of another fit.
+        """
+        then = {k: v for k, v in self._settings.items() if settings.get(k) != v}
+        if then:
+            now = {name: settings.get(name) for name in then}
+            raise ValueError(
+                f"{str(self.path)!r} is the checkpoint of a fit with {then}, and this "
+                f"one has {now}; set the same, or give another path"
+            )
+        self._settings = dict(settings)
 
     def due(self) -> bool:
         """Say whether it is time to save again."""

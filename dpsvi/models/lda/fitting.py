@@ -106,7 +106,12 @@ class Fit:
             model, counts.shape[0], learning, client, automatic=automatic
         )
         self.place = place
+        self.checkpoint = None if checkpoint is None else Checkpoint(checkpoint)
+        self.saved = self.checkpoint.load() if self.checkpoint else None
         size = batch_size_for(model, counts.shape[0], place.n_workers * place.n_threads)
+        if self.saved is not None and model.batch_size == "auto":
+            # What was chosen then, for a cluster of perhaps another size.
+            size = int(self.saved.settings["batch_size"])
         self.n_batches = MiniBatches(counts.shape[0], size, None).n_batches
         prior = check_prior("topic_word_prior", model.topic_word_prior, 1)
         if model.topic_word_prior is None:
@@ -120,11 +125,8 @@ class Fit:
             "learning": learning,
             "batch_size": size,
         }
-        self.checkpoint: Checkpoint | None = None
-        self.saved: Saved | None = None
-        if checkpoint is not None:
-            self.checkpoint = Checkpoint(checkpoint, settings)
-            self.saved = self.checkpoint.load()
+        if self.checkpoint is not None:
+            self.checkpoint.set(settings)
         # Steps of this fit that an earlier, interrupted run has done.
         self.steps_before = min(
             self.saved.steps if self.saved else 0, self.n_batches * n_passes
@@ -245,10 +247,17 @@ class Fit:
                 )
             raise
         attributes = self._attributes(result)
-        if self.checkpoint is not None:
-            steps = self.steps_before + result.counters.steps_merged
+        if self.checkpoint is not None and self.n_steps:
+            steps = self.steps_before + result.counters.clock
+            if self.problem.learning == "batch":
+                # Of an epoch that was broken off nothing is in the topics.
+                steps -= steps % self.n_batches
             self.checkpoint.save(Saved(attributes["components_"], steps))
         return attributes
+
+    @property
+    def _documents_before(self) -> float:
+        return self.steps_before / self.n_batches * self.counts.shape[0]
 
     def perplexity(self, parameters: NaturalParameters, scale: float) -> float:
         """Return the perplexity of the training documents."""
@@ -264,10 +273,8 @@ class Fit:
 
     def _attributes(self, result: Result) -> dict[str, Any]:
         counters = result.counters
-        done = counters.steps_merged
-        # Dropped pushes have had their time on the clock too.
-        now = counters.steps_reserved if result.reason == "completed" else done
-        log_scale = float(self.problem.clock.log_scale[now])
+        done = counters.clock
+        log_scale = float(self.problem.clock.log_scale[done])
         parameters: NaturalParameters = result.parameters
         parameters.sum_again()
         if not np.isfinite(parameters.totals).all():
@@ -281,7 +288,7 @@ class Fit:
             "n_batch_iter_": 1 + self.first_step + self.steps_before + done,
             "n_iter_": (self.steps_before + done) // self.n_batches,
             "_bound": self._sample(),
-            "history_": history_of(result.history),
+            "history_": history_of(result.history, self._documents_before),
         }
 
     def _sample(self) -> sp.csr_array:

@@ -130,14 +130,14 @@ class FitMonitor:
         """Look at the run after a merge; True stops it."""
 
         def look() -> tuple[NaturalParameters, float]:
-            log_scale = self._problem.clock.log_scale[progress.parameters_steps]
+            log_scale = self._problem.clock.log_scale[progress.parameters_clock]
             return progress.parameters, float(log_scale)
 
         stop = self._measure(progress, look)
         stop |= self._tell(progress, look)
         if self._checkpoint is not None and self._checkpoint.due():
-            self._checkpoint.save(self.saved(look, progress.parameters_steps))
-        passes = (self._steps_before + progress.steps) // self._n_batches
+            self._checkpoint.save(self._saved(look, progress.parameters_clock))
+        passes = (self._steps_before + progress.clock) // self._n_batches
         if passes > self._passes and self._epochs is not None:
             self._passes = passes
             stop |= self._epochs.end(passes, look)
@@ -145,8 +145,7 @@ class FitMonitor:
                 self._epochs.begin()
         return stop
 
-    def saved(self, look: Look, steps: int) -> Saved:
-        """Return what a checkpoint is to hold."""
+    def _saved(self, look: Look, steps: int) -> Saved:
         parameters, log_scale = look()
         return Saved(parameters.value(log_scale).T, self._steps_before + steps)
 
@@ -166,7 +165,7 @@ class FitMonitor:
     def _tell(self, progress: Progress, look: Look) -> bool:
         view = FitProgress(
             time=progress.time - progress.monitor_time,
-            epoch=(self._steps_before + progress.steps) / self._n_batches,
+            epoch=(self._steps_before + progress.clock) / self._n_batches,
             max_iter=self._n_passes,
             documents=progress.amount,
             heldout_perplexity=self._measured,
@@ -177,8 +176,10 @@ class FitMonitor:
         return any([callback(view) is True for callback in self._callbacks])
 
 
-def history_of(engine: History) -> History:
+def history_of(engine: History, documents_before: float = 0.0) -> History:
     """Return the history of a fit from that of the engine's run.
+
+    `documents_before`: seen by an earlier run of the same fit.
 
     Columns: time (training seconds), version, documents, staleness, bytes,
     heldout_perplexity, and whatever else was measured.
@@ -189,7 +190,7 @@ def history_of(engine: History) -> History:
         history.append(
             time=row.pop("time") - monitor_time,
             version=row.pop("version"),
-            documents=row.pop("amount"),
+            documents=documents_before + row.pop("amount"),
             heldout_perplexity=row.pop("heldout_perplexity", np.nan),
             staleness=row.pop("staleness_mean"),
             bytes=row.pop("bytes"),

@@ -86,8 +86,7 @@ def placement_for(
             'learning_method="online" for the cluster'
         )
     backend = cluster(client)
-    n_workers, n_threads = backend.size()
-    if model.n_jobs is not None:
-        n_threads = n_threads_for(model.n_jobs, n_documents)
+    asked = None if model.n_jobs is None else n_threads_for(model.n_jobs, n_documents)
+    n_workers, n_threads = backend.size(asked)
     n_workers = max(1, min(n_workers, n_documents // WORTH_A_THREAD))
     return Placement(backend, n_workers, n_threads)

@@ -12,7 +12,7 @@ from distributed import Client
 
 from dpsvi.engine.backends.dask.fleet import Fleet
 from dpsvi.engine.backends.dask.handle import MasterHandle
-from dpsvi.engine.backends.dask.preflight import check_cluster
+from dpsvi.engine.backends.dask.preflight import check_size, check_versions
 from dpsvi.engine.backends.dask.session import News
 from dpsvi.engine.interrupt import CtrlC
 from dpsvi.engine.master import Master
@@ -42,7 +42,7 @@ class Dask:
     Raises
     ------
     ValueError
-        If there is no client, or it is closed.
+        If there is no client, or it is closed, or asynchronous.
 
     Examples
     --------
@@ -64,15 +64,16 @@ class Dask:
         """Return seconds of wall-clock time."""
         return time.perf_counter()
 
-    def size(self) -> tuple[int, int]:
-        """Return the number of workers, and of threads on each.
+    def size(self, n_threads: int | None = None) -> tuple[int, int]:
+        """Return the number of workers, and of threads that each is to use.
 
         Raises
         ------
         ValueError
-            If there is no worker, or they have different numbers of threads.
+            If there is no worker, or they have different numbers of threads and none
+            is given.
         """
-        return check_cluster(self.client)
+        return check_size(self.client, n_threads)
 
     def run(
         self,
@@ -82,45 +83,50 @@ class Dask:
         recorder: Recorder,
     ) -> Master:
         """Work until the run is over; see `dpsvi.engine.backends.Backend`."""
-        check_cluster(self.client)
+        check_size(self.client, master.plan.n_threads)
+        checked = check_versions(self.client)
         handle = MasterHandle(self.client)
-        handle.open(master)
-        fleet = Fleet(handle, master.problem, master.plan, shards, seeds)
+        fleet = Fleet(handle, master.problem, master.plan, shards, seeds, checked)
         try:
             with CtrlC(lambda: recorder.stop("interrupted")):
-                self._watch(handle, fleet, recorder)
+                opened = recorder.time
+                handle.open(master)
+                self._watch(handle, fleet, recorder, opened)
                 final, news = handle.take()
-                _record(news, recorder, lambda: _live(final))
+                _record(news, recorder, lambda: _live(final), opened)
                 finish(final, recorder)
-        except OSError as error:
-            raise RuntimeError(
-                f"the connection to the scheduler at {self.client.scheduler.address} "
-                f"is lost, and with it the run: {error}"
-            ) from error
         finally:
             # Whatever has happened to the cluster, the first error is the one to see.
-            with suppress(OSError, RuntimeError):
+            with suppress(Exception):
                 fleet.disband()
+            with suppress(Exception):
                 handle.drop()
         return final
 
-    def _watch(self, handle: MasterHandle, fleet: Fleet, recorder: Recorder) -> None:
+    def _watch(
+        self, handle: MasterHandle, fleet: Fleet, recorder: Recorder, opened: float
+    ) -> None:
         """Record what happens, and mend, until all loops have ended."""
-        fleet.mend(handle.status())
+        status = handle.status()
+        fleet.mend(status)
         deadline: float | None = None
-        while not fleet.done(ending=deadline is not None):
+        while not fleet.done(status, ending=deadline is not None):
             status = handle.status(_SLICE)
             if status.error is not None:
                 raise status.error
-            _record(status.news, recorder, handle.look)
+            _record(status.news, recorder, handle.look, opened)
             if deadline is None and recorder.finished():
-                handle.stop(recorder.reason or "stopped")
+                # The parameters are to stay as the monitor saw them; else what is
+                # under way is welcome.
+                reason = recorder.reason or "stopped"
+                handle.stop(reason, at_once=reason == "stopped")
                 deadline = time.monotonic() + _GRACE
             if deadline is None:
                 fleet.mend(status)
             elif time.monotonic() > deadline:
                 # What a loop that does not answer may still push is refused.
                 return
+        recorder.finished()
 
 
 def _connected(client: Client | None) -> Client:
@@ -132,17 +138,24 @@ def _connected(client: Client | None) -> Client:
                 'backend "dask" needs a client: make one, as in '
                 'client = Client("tcp://scheduler:8786"), or give client='
             ) from None
+    if client.asynchronous:
+        raise ValueError(
+            "the Dask client is asynchronous, and a fit waits; fit in a thread "
+            "(await asyncio.to_thread(...)) with a client that is not"
+        )
     if client.status != "running":
         raise ValueError(f"the Dask client is {client.status}; connect a new one")
     return client
 
 
 def _live(master: Master) -> tuple[Any, int]:
-    return master.parameters, master.counters.steps_merged
+    return master.parameters, master.counters.clock
 
 
-def _record(news: Sequence[News], recorder: Recorder, look: Look) -> None:
-    for report, n_bytes in news:
+def _record(
+    news: Sequence[News], recorder: Recorder, look: Look, opened: float
+) -> None:
+    for report, seconds, n_bytes in news:
         # What was merged after the monitor said stop is no part of the story.
         if recorder.reason != "stopped":
-            recorder.record(report, look, n_bytes)
+            recorder.record(report, look, n_bytes, time=opened + seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +12,7 @@ from distributed import Client
 from dpsvi.engine.backends.dask.host import MasterHost
 from dpsvi.engine.backends.dask.session import Member, News
 from dpsvi.engine.backends.dask.wire import check_reply, operation, pack
-from dpsvi.engine.master import Counters, Master
+from dpsvi.engine.master import Master
 from dpsvi.engine.problem import Parameters
 
 __all__ = ["MasterHandle", "RunStatus"]
@@ -27,18 +28,22 @@ class RunStatus:
         Merges since the last question.
     members : dict of str to Member
         Loops that take part, by incarnation.
-    counters : Counters
-        What became of the data.
-    workers : list of str
-        Addresses of all workers of the cluster.
+    pushes : dict of int to int
+        Pushes that have come, by slot.
+    exhausted : bool
+        Whether all steps have been handed out.
+    workers, running : list of str
+        Addresses of all workers of the cluster, and of those that take tasks.
     error : BaseException or None
         What has gone wrong in the master.
     """
 
     news: list[News]
     members: dict[str, Member]
-    counters: Counters
+    pushes: dict[int, int]
+    exhausted: bool
     workers: list[str]
+    running: list[str]
     error: BaseException | None
 
 
@@ -56,6 +61,7 @@ class MasterHandle:
     def __init__(self, client: Client, session: str | None = None) -> None:
         self.client = client
         self.session = session or f"dpsvi-{uuid4().hex}"
+        self._address = client.scheduler.address
         # Merges that have been told.
         self._known = 0
 
@@ -67,14 +73,20 @@ class MasterHandle:
         RuntimeError
             If the scheduler has no `dpsvi`, or another version of it.
         """
+        here = version("dpsvi")
         try:
             self.client.register_plugin(MasterHost())
         except (ImportError, AttributeError) as error:
             raise RuntimeError(
-                f"the scheduler at {self.client.scheduler.address} cannot load dpsvi "
-                f"({error}): install the same version of dpsvi there, and restart it"
+                f"the scheduler at {self._address} cannot load dpsvi ({error}): "
+                f"install dpsvi=={here} there, and restart it"
             ) from error
-        self._call("open", client=self.client.id, master=pack(master)[0])
+        reply = self._call("open", client=self.client.id, master=pack(master)[0])
+        if reply["version"] != here:
+            raise RuntimeError(
+                f"the scheduler at {self._address} has dpsvi {reply['version']}, this "
+                f"process has {here}: install one version everywhere, and restart it"
+            )
 
     def status(self, seconds: float = 0.0) -> RunStatus:
         """Wait at most so many seconds for news, and return how the run stands."""
@@ -84,20 +96,20 @@ class MasterHandle:
         return RunStatus(**reply)
 
     def look(self) -> tuple[Parameters, int]:
-        """Fetch the parameters, and the local steps merged into them."""
-        parameters, steps = self._call("look")["look"]
-        return parameters, steps
+        """Fetch the parameters, and their place on the clock."""
+        parameters, clock = self._call("look")["look"]
+        return parameters, clock
 
     def release(self, incarnation: str) -> None:
         """Ask a loop to end after its round."""
         self._call("release", incarnation=incarnation)
 
-    def stop(self, reason: str) -> None:
-        """Hand out no more steps."""
-        self._call("stop", reason=reason)
+    def stop(self, reason: str, *, at_once: bool) -> None:
+        """Hand out no more steps; and `at_once`, take no more pushes."""
+        self._call("stop", reason=reason, at_once=at_once)
 
     def take(self) -> tuple[Master, list[News]]:
-        """Fetch the master itself, and the last news."""
+        """Fetch the master itself, and the last news; it takes no more pushes."""
         reply = self._call("take", known=self._known)
         self._known += len(reply["news"])
         return reply["master"], reply["news"]
@@ -107,6 +119,25 @@ class MasterHandle:
         self._call("drop")
 
     def _call(self, name: str, **content: Any) -> dict[str, Any]:
-        call = getattr(self.client.scheduler, operation(name))
-        reply = self.client.sync(call, session=self.session, **content)
+        """Call an operation of the host.
+
+        Raises
+        ------
+        RuntimeError
+            If the scheduler cannot be reached any more.
+        """
+        scheduler = self.client.scheduler
+        if self.client.status != "running" or scheduler is None:
+            raise RuntimeError(self._lost(f"the client is {self.client.status}"))
+        call = getattr(scheduler, operation(name))
+        try:
+            reply = self.client.sync(call, session=self.session, **content)
+        except OSError as error:
+            raise RuntimeError(self._lost(str(error))) from error
         return check_reply(reply, name)
+
+    def _lost(self, why: str) -> str:
+        return (
+            f"the connection to the scheduler at {self._address} is lost, and with it "
+            f"the run: {why}"
+        )

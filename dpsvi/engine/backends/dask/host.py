@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
+import pickle
 from collections.abc import Callable, Coroutine
+from importlib.metadata import version
 from typing import Any
 
 from distributed.diagnostics.plugin import SchedulerPlugin
 
 from dpsvi.engine.backends.dask.session import Member, Session
-from dpsvi.engine.backends.dask.wire import PROTOCOL, operation, pack, unpacked
-from dpsvi.engine.master import Master
-from dpsvi.engine.problem import Push, Request
+from dpsvi.engine.backends.dask.wire import PROTOCOL, operation, pack, unpack
 
 __all__ = ["HOST_NAME", "MasterHost"]
 
 HOST_NAME = f"dpsvi-master-{PROTOCOL}"
-# A session whose client has not asked for so many seconds is over.
-_TIME_TO_LIVE = 120.0
 
 Reply = dict[str, Any]
 
@@ -36,7 +32,6 @@ class MasterHost(SchedulerPlugin):
     def __init__(self) -> None:
         self._sessions: dict[str, Session] = {}
         self._scheduler: Any = None
-        self._sweeper: asyncio.Task[None] | None = None
 
     def _operations(self) -> dict[str, Callable[..., Coroutine[Any, Any, Reply]]]:
         given = (
@@ -50,7 +45,6 @@ class MasterHost(SchedulerPlugin):
         """Called by Dask when the plugin is registered."""
         self._scheduler = scheduler
         scheduler.handlers.update(self._operations())
-        self._sweeper = asyncio.create_task(self._sweep())
 
     async def close(self) -> None:
         """Called by Dask when the scheduler closes."""
@@ -58,8 +52,6 @@ class MasterHost(SchedulerPlugin):
 
     async def remove_host(self) -> Reply:
         """End all sessions and take the operations off the scheduler."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
         for session_id in list(self._sessions):
             self._drop(session_id)
         for name in self._operations():
@@ -88,10 +80,10 @@ class MasterHost(SchedulerPlugin):
 
     # Operations ---------------------------------------------------------------------
 
-    async def open(self, session: str, client: str, master: Master) -> Reply:
+    async def open(self, session: str, client: str, master: Any) -> Reply:
         """Start a session."""
-        self._sessions[session] = Session(master, client)
-        return _reply()
+        self._sessions[session] = Session(unpack(master), client)
+        return _reply(version=version("dpsvi"))
 
     async def join(
         self, session: str, incarnation: str, slot: int, address: str
@@ -123,42 +115,42 @@ class MasterHost(SchedulerPlugin):
     async def beat(self, session: str, incarnation: str) -> Reply:
         """Tell a loop whether to break off."""
         found = self._sessions.get(session)
-        go_on = (
-            found is not None
-            and incarnation in found.members
-            and found.master.stopped is None
-        )
-        return _reply(stop=not go_on)
+        return _reply(stop=found is None or not found.listens_to(incarnation))
 
     async def pull(
-        self, session: str, incarnation: str, n_steps: int, request: Request
+        self, session: str, incarnation: str, number: int, n_steps: int, request: Any
     ) -> Reply:
         """Alg. 2 line 3."""
         found = self._sessions.get(session)
         if found is None:
             return _reply(snapshot=None)
-        snapshot = await found.do(found.snapshot, incarnation, n_steps, request)
+        snapshot = await found.do(found.snapshot, incarnation, number, n_steps, request)
         return _reply(snapshot=snapshot)
 
-    async def push(self, session: str, push: Push, size: int) -> Reply:
+    async def push(self, session: str, push: Any, size: int) -> Reply:
         """Alg. 1 line 3."""
         found = self._sessions.get(session)
         if found is None:
             return _reply(receipt=None)
-        receipt = await found.do(found.receive, push, size)
-        return _reply(receipt=unpacked(receipt))
+        receipt = await found.do(found.receive, unpack(push), size)
+        return _reply(receipt=pack(receipt)[0])
 
     async def status(self, session: str, known: int, seconds: float) -> Reply:
         """Wait a little for news, and tell how the run stands."""
         found = self._session(session)
-        await found.wait(known, seconds)
-        found.heard = time.monotonic()
+        news = found.news(known)
+        if not news:
+            await found.wait(seconds)
+            news = found.news(known)
+        master, scheduler = found.master, self._scheduler
         return _reply(
-            news=unpacked(found.news[known:]),
-            members=unpacked(dict(found.members)),
-            counters=unpacked(found.master.counters),
-            workers=sorted(self._scheduler.workers),
-            error=None if found.error is None else unpacked(found.error),
+            news=pack(news)[0],
+            members=pack(dict(found.members))[0],
+            pushes=pack(dict(found.pushes))[0],
+            exhausted=master.counters.steps_reserved >= master.plan.total_steps,
+            workers=sorted(scheduler.workers),
+            running=sorted(worker.address for worker in scheduler.running),
+            error=None if found.error is None else pack(_portable(found.error))[0],
         )
 
     async def look(self, session: str) -> Reply:
@@ -166,18 +158,21 @@ class MasterHost(SchedulerPlugin):
         found = self._session(session)
         return _reply(look=await found.do(found.look))
 
-    async def stop(self, session: str, reason: str) -> Reply:
-        """Hand out no more steps."""
+    async def stop(self, session: str, reason: str, at_once: bool) -> Reply:
+        """Hand out no more steps; and `at_once`, take no more pushes."""
         found = self._session(session)
-        await found.do(found.master.stop, reason)
+        found.ending = True
+        if at_once:
+            await found.do(found.master.stop, reason)
         return _reply()
 
     async def take(self, session: str, known: int) -> Reply:
         """Hand the master over, with the news that are not known yet."""
         found = self._session(session)
+        # Late pushes would change what is under way to the client.
+        await found.do(found.master.stop, "taken")
         packed, _ = await found.do(pack, found.master)
-        news = unpacked(found.news[known:])
-        return _reply(master=packed, news=news)
+        return _reply(master=packed, news=pack(found.news(known))[0])
 
     async def drop(self, session: str) -> Reply:
         """Forget a session."""
@@ -191,8 +186,8 @@ class MasterHost(SchedulerPlugin):
             return self._sessions[session]
         except KeyError:
             raise RuntimeError(
-                f"the scheduler knows no run {session!r}: it was given up because its "
-                "client was not heard of, or the scheduler has been restarted"
+                f"the scheduler knows no run {session!r}: it is over, or the scheduler "
+                "has been restarted"
             ) from None
 
     def _drop(self, session: str) -> None:
@@ -200,15 +195,15 @@ class MasterHost(SchedulerPlugin):
         if found is not None:
             found.close()
 
-    async def _sweep(self) -> None:
-        """Give up runs whose client has gone without a word."""
-        while True:
-            await asyncio.sleep(_TIME_TO_LIVE / 10)
-            limit = time.monotonic() - _TIME_TO_LIVE
-            for session_id, session in list(self._sessions.items()):
-                if session.heard < limit:
-                    self._drop(session_id)
-
 
 def _reply(**content: Any) -> Reply:
     return {"dpsvi": PROTOCOL, **content}
+
+
+def _portable(error: BaseException) -> BaseException:
+    """Return the error, or a description of it if it cannot travel."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(repr(error))
+    return error

@@ -14,7 +14,7 @@ import numpy as np
 from distributed import get_worker, secede
 
 from dpsvi.engine.backends.dask.pace import Pace
-from dpsvi.engine.backends.dask.wire import check_reply, operation, pack, unpacked
+from dpsvi.engine.backends.dask.wire import check_reply, operation, pack
 from dpsvi.engine.interrupt import deadline
 from dpsvi.engine.lockfree import ThreadTeam
 from dpsvi.engine.problem import Problem, Push, Receipt
@@ -24,8 +24,8 @@ __all__ = ["Order", "work_loop"]
 
 # Seconds between two questions whether to break off a round.
 _HEARTBEAT = 1.0
-# Seconds for which a call is tried again when the connection fails.
-_PATIENCE = 30.0
+# Times that a call is tried when the connection fails, and seconds in between.
+_TRIES, _PAUSE = 4, 0.5
 # No call takes longer; a connection that is cut fails by itself after about 30 s.
 _LONGEST_CALL = 300.0
 
@@ -73,7 +73,7 @@ def work_loop(order: Order, shard: Any) -> int:
     try:
         with (
             ThreadTeam(order.n_threads, f"dpsvi-{order.slot}") as team,
-            deadline(order.seconds, team.stop),
+            deadline(order.seconds, lambda: exchange.halt(team)),
             exchange.listening(team),
         ):
             local = order.problem.open_worker(shard, order.n_threads, order.seed)
@@ -104,6 +104,7 @@ class RemoteExchange:
         self._pace = pace
         # Seconds of the last pull, and when it was done.
         self._pulling, self._pulled = 0.0, 0.0
+        self._pulls = 0
         self.pushes = 0
         self.stopped = False
         self._names = {"session": session, "incarnation": incarnation}
@@ -127,8 +128,12 @@ class RemoteExchange:
         """Load a snapshot into the worker; False if nothing is left to do."""
         begun = time.perf_counter()
         worker.round_steps = self._pace.steps
-        request = unpacked(worker.request())
-        reply = self._call("pull", n_steps=worker.round_steps, request=request)
+        request, _ = pack(worker.request())
+        # Numbered, so that a question asked twice is answered with the same steps.
+        self._pulls += 1
+        reply = self._call(
+            "pull", number=self._pulls, n_steps=worker.round_steps, request=request
+        )
         snapshot = reply["snapshot"]
         loaded = snapshot is not None and worker.load(snapshot)
         self._pulled = time.perf_counter()
@@ -146,6 +151,11 @@ class RemoteExchange:
         self._pace.learn(talking, begun - self._pulled)
         receipt: Receipt | None = reply["receipt"]
         return receipt or Receipt("stopped", push.based_on, 0)
+
+    def halt(self, team: ThreadTeam) -> None:
+        """End the round in progress, and the loop after it."""
+        self.stopped = True
+        team.stop()
 
     def _with_pace(self, push: Push) -> Push:
         """Add the length of the round, and what share of the last was communication."""
@@ -168,8 +178,8 @@ class RemoteExchange:
                 except (OSError, RuntimeError):
                     # The next pull or push will say what is wrong, or get through.
                     continue
-                self.stopped = reply["stop"]
-            team.stop()
+                if reply["stop"]:
+                    self.halt(team)
 
         listener = asyncio.run_coroutine_threadsafe(listen(), self._loop)
         try:
@@ -182,19 +192,18 @@ class RemoteExchange:
 
     def _try(self, name: str, **content: Any) -> dict[str, Any]:
         """Call an operation of the host, again if the connection fails."""
-        end = time.monotonic() + _PATIENCE
-        pause = 0.1
-        while True:
+        for tried in range(1, _TRIES + 1):
+            call = asyncio.run_coroutine_threadsafe(
+                self._send(name, **content), self._loop
+            )
             try:
-                call = asyncio.run_coroutine_threadsafe(
-                    self._send(name, **content), self._loop
-                )
                 return call.result(_LONGEST_CALL)
             except OSError:
-                if time.monotonic() + pause > end:
+                call.cancel()
+                if tried == _TRIES:
                     raise
-            time.sleep(pause)
-            pause *= 2
+            time.sleep(_PAUSE * tried)
+        raise AssertionError("unreachable")
 
     async def _send(self, name: str, **content: Any) -> dict[str, Any]:
         call = getattr(self._worker.scheduler, operation(name))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
-from dpsvi.engine.backends.dask.wire import pack
+from dpsvi.engine.backends.dask.wire import pack, unpack
 from dpsvi.engine.master import Master
 from dpsvi.engine.problem import Push, Receipt, Request, Snapshot
 from dpsvi.engine.progress import Report
@@ -27,9 +28,10 @@ class Member(NamedTuple):
 
 
 class News(NamedTuple):
-    """A merge, and the bytes that had travelled by then."""
+    """A merge, when it was, and the bytes that had travelled by then."""
 
     report: Report
+    seconds: float
     n_bytes: int
 
 
@@ -53,12 +55,12 @@ class Session:
         By incarnation.
     released : set of str
         Incarnations that are to end after their round.
-    news : list of News
-        All merges, in order.
+    pushes : Counter
+        Pushes that have come, by slot.
+    ending : bool
+        No steps are handed out any more; what is under way is still welcome.
     error : BaseException or None
         What went wrong in a merge.
-    heard : float
-        When the client last asked, by ``time.monotonic``.
     """
 
     def __init__(self, master: Master, client: str) -> None:
@@ -66,15 +68,22 @@ class Session:
         self.client = client
         self.members: dict[str, Member] = {}
         self.released: set[str] = set()
-        self.news: list[News] = []
+        self.pushes: Counter[int] = Counter()
+        self.ending = False
         self.error: BaseException | None = None
-        self.heard = time.monotonic()
+        self._opened = time.monotonic()
         self._n_bytes = 0
+        # Merges that the client has not been told of, after those that it has.
+        self._news: list[News] = []
+        self._told = 0
+        # Number and steps of each loop's last pull.
+        self._pulls: dict[str, tuple[int, range]] = {}
         self._changed = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "dpsvi-master")
 
     async def do(self, function: Callable[..., T], *args: Any) -> T:
         """Call a function on the master's thread; an error of it ends the run."""
+        before = self.master.version
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._thread, function, *args)
@@ -83,24 +92,41 @@ class Session:
             self.master.stop("failed")
             raise
         finally:
-            self.tell()
+            if self.error is not None or self.master.version > before:
+                self.tell()
 
     def tell(self) -> None:
         """Wake up whoever waits for news."""
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def wait(self, known: int, seconds: float) -> None:
-        """Wait until there are more merges than are known, or anything else changes."""
-        if len(self.news) > known or self.error is not None:
+    async def wait(self, seconds: float) -> None:
+        """Wait until there are merges to tell, or anything else has changed."""
+        if self._news or self.error is not None:
             return
         with suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), seconds)
 
-    def snapshot(self, incarnation: str, n_steps: int, request: Request) -> Any:
+    def news(self, known: int) -> list[News]:
+        """Return the merges after the first so many; forget what is known."""
+        del self._news[: known - self._told]
+        self._told = known
+        return list(self._news)
+
+    def listens_to(self, incarnation: str) -> bool:
+        """Say whether a loop is to go on."""
+        return (
+            incarnation in self.members
+            and not self.ending
+            and self.master.stopped is None
+        )
+
+    def snapshot(
+        self, incarnation: str, number: int, n_steps: int, request: Any
+    ) -> Any:
         """Pull, on the master's thread: the packed snapshot."""
-        if incarnation in self.members and incarnation not in self.released:
-            snapshot = self.master.snapshot(n_steps, request)
+        if self.listens_to(incarnation) and incarnation not in self.released:
+            snapshot = self._take_snapshot(incarnation, number, n_steps, request)
         else:
             snapshot = Snapshot(None, self.master.version, range(0))
         packed, size = pack(snapshot)
@@ -110,18 +136,21 @@ class Session:
     def receive(self, push: Push, size: int) -> Receipt:
         """Push, on the master's thread."""
         self._n_bytes += size
-        if push.incarnation not in self.members:
+        if push.incarnation in self.members:
+            self.pushes[self.members[push.incarnation].slot] += 1
+        else:
             self.master.dismiss(push.incarnation)
         before = self.master.version
         receipt = self.master.receive(push)
-        if receipt.version > before and self.master.report is not None:
-            self.news.append(News(self.master.report, self._n_bytes))
+        report = self.master.report
+        if receipt.version > before and report is not None:
+            seconds = time.monotonic() - self._opened
+            self._news.append(News(report, seconds, self._n_bytes))
         return receipt
 
     def look(self) -> Any:
-        """Copy all parameters, on the master's thread, with the steps merged."""
-        steps = self.master.counters.steps_merged
-        return pack((self.master.extract(), steps))[0]
+        """Copy all parameters, and their place on the clock; on the master's thread."""
+        return pack((self.master.extract(), self.master.counters.clock))[0]
 
     def dismiss(self, incarnation: str) -> None:
         """Give up a member: from now on its pushes are refused."""
@@ -132,3 +161,15 @@ class Session:
         """End the thread once its work in hand is done."""
         self.master.stop("closed")
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _take_snapshot(
+        self, incarnation: str, number: int, n_steps: int, request: Request
+    ) -> Snapshot:
+        last, steps = self._pulls.get(incarnation, (-1, range(0)))
+        if number == last:
+            # The reply to the first question was lost: the same steps again.
+            parameters = self.master.extract(unpack(request))
+            return Snapshot(parameters, self.master.version, steps)
+        snapshot = self.master.snapshot(n_steps, unpack(request))
+        self._pulls[incarnation] = (number, snapshot.steps)
+        return snapshot

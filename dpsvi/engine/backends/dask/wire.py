@@ -5,15 +5,13 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
-from distributed.protocol import Pickled, ToPickle
+from distributed.protocol import Pickled
+from distributed.protocol.pickle import dumps
 
-__all__ = ["PROTOCOL", "check_reply", "operation", "pack", "unpacked"]
+__all__ = ["PROTOCOL", "check_reply", "operation", "pack", "unpack"]
 
 #: Changes whenever host and callers of different versions would misunderstand.
 PROTOCOL = 1
-
-#: Asks Dask to pickle a message, arrays out of band, and to unpickle it on arrival.
-unpacked = ToPickle
 
 
 def operation(name: str) -> str:
@@ -27,10 +25,18 @@ def pack(message: Any) -> tuple[Pickled, int]:
     The arrays must not change before the message has left.
     """
     buffers: list[pickle.PickleBuffer] = []
-    header = pickle.dumps(message, protocol=5, buffer_callback=buffers.append)
+    # By value if need be: a class of a notebook is not found elsewhere.
+    header = dumps(message, buffer_callback=buffers.append)
     frames = [buffer.raw() for buffer in buffers]
     size = len(header) + sum(frame.nbytes for frame in frames)
     return Pickled({"pickled-obj": header}, frames), size
+
+
+def unpack(message: Any) -> Any:
+    """Return what was packed; connections have done so, but for those in a process."""
+    if isinstance(message, Pickled):
+        return pickle.loads(message.header["pickled-obj"], buffers=message.frames)
+    return message
 
 
 def check_reply(reply: Any, name: str) -> dict[str, Any]:
@@ -44,7 +50,7 @@ def check_reply(reply: Any, name: str) -> dict[str, Any]:
     """
     spoken = reply.get("dpsvi") if isinstance(reply, dict) else None
     if spoken == PROTOCOL:
-        return dict(reply)
+        return {key: unpack(value) for key, value in reply.items()}
     other = "nothing" if spoken is None else f"protocol {spoken}"
     raise RuntimeError(
         f"the scheduler's dpsvi answers {name!r} with {other}; this process speaks "
