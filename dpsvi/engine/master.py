@@ -236,11 +236,13 @@ class Master:
         self._dismissed.add(incarnation)
 
     def _round_end(self, start: int, n_steps: int) -> int:
-        if self.stopped is not None:
+        if self.stopped is not None or start >= self.plan.total_steps:
             return start
         end = min(start + n_steps, self.plan.total_steps)
         if self.plan.boundaries is not None:
             end = min(end, (start // self.plan.boundaries + 1) * self.plan.boundaries)
+        if self.plan.furthest is not None:
+            end = min(end, self.plan.furthest(start))
         return end
 
     def _admit(self, push: Push, staleness: int) -> Status:

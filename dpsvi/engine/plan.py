@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -48,6 +49,9 @@ class Plan:
         "mean" divides the global rate by M.
     boundaries : int or None, default=None
         A round never crosses a multiple of this many steps; None: no boundaries.
+    furthest : callable or None, default=None
+        From the step that a round begins with to the one that it must end before;
+        None: rounds are as long as they are.
     keep_log : bool, default=False
         Note every push, so that the run can be repeated (`dpsvi.engine.Replay`).
     seed : int or None, default=None
@@ -77,6 +81,7 @@ class Plan:
     global_rate: Schedule = constant(1.0)  # noqa: RUF009 (immutable)
     aggregate: Literal["sum", "mean"] = "sum"
     boundaries: int | None = None
+    furthest: Callable[[int], int] | None = None
     keep_log: bool = False
     seed: int | None = None
 

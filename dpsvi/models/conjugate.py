@@ -31,7 +31,7 @@ __all__ = ["Clock", "NaturalParameters", "Rows"]
 _HIGHEST_RATE = 0.9
 # Units are renewed when the scale has fallen by this much; float32 holds e**88.
 _RENEW_BELOW = -20.0
-# A round must not let the scale fall further than this.
+# A round does not let the scale fall further than this.
 DEEPEST_ROUND = 40.0
 
 
@@ -62,10 +62,12 @@ class Clock:
         self.rates = np.minimum(np.asarray(rates, dtype=float), _HIGHEST_RATE)
         self.log_scale = np.concatenate([[0.0], np.cumsum(np.log1p(-self.rates))])
 
-    def steps_within(self, depth: float) -> int:
-        """Return how many steps of the steepest stretch let log s fall by `depth`."""
-        steepest = -np.log1p(-self.rates.max(initial=0.0))
-        return max(1, int(depth / steepest)) if steepest > 0 else self.rates.size
+    def furthest(self, start: int) -> int:
+        """Return how far a round from a step on may go before its units overflow."""
+        depth = self.log_scale[start] - DEEPEST_ROUND
+        # The table falls; one step may always be done.
+        within = np.searchsorted(-self.log_scale, -depth, side="right") - 1
+        return max(start + 1, int(within))
 
 
 @dataclass(frozen=True)

@@ -117,14 +117,15 @@ def test_a_constant_rate_falls_in_a_straight_line() -> None:
     np.testing.assert_allclose(clock.log_scale, line, rtol=1e-12)
 
 
-@given(rates=st.lists(st.floats(1e-9, 1.0), min_size=1, max_size=50))
-def test_no_round_is_deeper_than_asked_for(rates: list[float]) -> None:
+@given(rates=st.lists(st.floats(0.0, 1.0), min_size=1, max_size=200))
+def test_rounds_go_as_far_as_their_units_allow(rates: list[float]) -> None:
     clock = Clock(np.array(rates))
-    n = clock.steps_within(40.0)
-    assert n >= 1
-    fallen = clock.log_scale[:-n] - clock.log_scale[n:]
-    assert fallen.max(initial=0.0) <= 40.0 + 1e-9
-
-
-def test_without_rates_all_steps_are_within() -> None:
-    assert Clock(np.zeros(7)).steps_within(40.0) == 7
+    start = 0
+    while start < len(rates):
+        end = clock.furthest(start)
+        assert start < end <= len(rates)
+        fallen = clock.log_scale[start] - clock.log_scale[start : end + 2]
+        assert fallen[end - start] <= 40.0 or end == start + 1
+        if end < len(rates):
+            assert fallen[end - start + 1] > 40.0
+        start = end

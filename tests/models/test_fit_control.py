@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import warnings
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,9 @@ from small_corpora import (
     make_model,
 )
 
+from dpsvi.engine import Master
 from dpsvi.models.conjugate import DEEPEST_ROUND
-from dpsvi.models.lda import fitting
+from dpsvi.models.lda import fitting, placement
 from dpsvi.models.lda.evaluation import Completion
 from dpsvi.models.lda.inference import Inference
 
@@ -189,12 +191,19 @@ def test_many_threads_at_a_high_rate_stay_in_range(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A step of each thread at rate 0.9 must not let the scale fall out of float32."""
-    monkeypatch.setattr(fitting, "n_threads_for", lambda n_jobs, n_documents: 64)
+    monkeypatch.setattr(placement, "n_threads_for", lambda n_jobs, n_documents: 64)
     model = make_model(local_learning_rate=1.0, max_iter=50)
     fit = fitting.Fit(model, X, learning="online", n_passes=50, n_documents=40)
-    scales = fit.problem.clock.log_scale
-    n = fit.plan(0).round_steps
-    assert (scales[:-n] - scales[n:]).max() <= DEEPEST_ROUND
+    scales, plan = fit.problem.clock.log_scale, fit.plan(0)
+    parameters = fit.problem.initial_parameters(np.random.default_rng(0))
+    master = Master(fit.problem, parameters, plan)
+    assert plan.round_steps >= 64
+    while steps := master.snapshot(plan.round_steps, shared=True).steps:
+        assert scales[steps.start] - scales[steps.stop] <= DEEPEST_ROUND
+    assert master.counters.steps_reserved == plan.total_steps
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isfinite(model.fit(X).components_).all()
 
 
 INTERRUPTED = """

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from dpsvi.engine import Plan, Result, constant, run
-from dpsvi.models.conjugate import DEEPEST_ROUND, Clock, NaturalParameters
+from dpsvi.models.conjugate import Clock, NaturalParameters
 from dpsvi.models.lda.checkpoint import Checkpoint, Saved
 from dpsvi.models.lda.evaluation import Completion, Documents, documents_bound
 from dpsvi.models.lda.minibatches import MiniBatches
@@ -143,9 +143,7 @@ class Fit:
             max_iterations=model.max_doc_update_iter,
             dtype=counts.data.dtype,
         )
-        # A round is at least one step of each thread, and must not be too deep.
-        self._deepest = self.problem.clock.steps_within(DEEPEST_ROUND)
-        self.n_threads = max(1, min(place.n_threads, self._deepest))
+        self.n_threads = place.n_threads
 
     def plan(self, seed: int, *, watched: bool = False) -> Plan:
         """Return the layout of the run; rounds are shorter if it is watched."""
@@ -162,6 +160,7 @@ class Fit:
             max_staleness=model.max_staleness,
             global_rate=constant(1.0 if rate is None else float(rate)),
             boundaries=self.n_batches,
+            furthest=self.problem.clock.furthest,
             seed=seed,
         )
 
@@ -176,14 +175,13 @@ class Fit:
                 steps = min(steps, self._share_of_epoch(_ROUNDS))
             if watched:
                 steps = min(steps, -(-self.n_batches // (_LOOKS * self.n_threads)))
-        return max(1, min(int(steps), self._deepest // self.n_threads))
+        return max(1, int(steps))
 
     def _longest_local_steps(self) -> int | None:
         """What workers that are apart from the master may lengthen B to."""
         if self.model.local_steps != "auto" or not self.place.apart:
             return None
-        longest = self._share_of_epoch(_LEAST_ROUNDS)
-        return max(1, min(longest, self._deepest // self.n_threads))
+        return self._share_of_epoch(_LEAST_ROUNDS)
 
     def _share_of_epoch(self, rounds: int) -> int:
         """Return steps per thread of which an epoch has so many rounds per worker."""
