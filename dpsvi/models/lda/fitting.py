@@ -181,7 +181,8 @@ class Fit:
         """What workers that are apart from the master may lengthen B to."""
         if self.model.local_steps != "auto" or not self.place.apart:
             return None
-        return self._share_of_epoch(_LEAST_ROUNDS)
+        # However many workers: no more than half an epoch may be under way.
+        return self._share_of_epoch(max(_LEAST_ROUNDS, self.place.n_workers))
 
     def _share_of_epoch(self, rounds: int) -> int:
         """Return steps per thread of which an epoch has so many rounds per worker."""
