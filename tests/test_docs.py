@@ -29,9 +29,11 @@ def _blocks(page: Path) -> list[str]:
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if _blocks(page)], ids=lambda page: page.name
 )
+# Somebody on this machine may watch a cluster of their own.
+@pytest.mark.filterwarnings("ignore:Port 8787 is already in use")
 def test_code_runs(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    namespace = {"__name__": page.stem}
+    namespace = {"__name__": "__main__"}
     for block in _blocks(page):
         exec(compile(block, str(page), "exec"), namespace)
     # Every page shows something, so that readers see that it has worked.
