@@ -1,8 +1,12 @@
-"""Settings of all tests."""
+"""Settings of all tests, and clusters of real processes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +16,12 @@ from hypothesis import settings
 # run: a change is not to fail for what it did not touch.
 settings.register_profile("dpsvi", deadline=None, derandomize=True)
 settings.load_profile("dpsvi")
+
+# Workers are started with this path, and find the problems of the tests too.
+for folder in ("engine", "models", "cluster"):
+    sys.path.insert(0, str(Path(__file__).parent / folder))
+
+collect_ignore = [] if find_spec("distributed") else ["cluster"]
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +35,30 @@ def cluster_client() -> Iterator[Any]:
         distributed.Client(cluster, set_as_default=False) as client,
     ):
         yield client
+
+
+@pytest.fixture
+def small_cluster() -> Iterator[Callable[..., Any]]:
+    """Make a client of a new cluster, which the test may damage."""
+    from distributed import Client, LocalCluster
+
+    made: list[Any] = []
+
+    def make(n_workers: int) -> Any:
+        cluster = LocalCluster(
+            n_workers=n_workers, threads_per_worker=1, dashboard_address=":0"
+        )
+        client = Client(cluster, set_as_default=False)
+        made[:] = [client, cluster]
+        return client
+
+    yield make
+    for thing in made:
+        thing.close()
+
+
+@pytest.fixture
+def in_background() -> Iterator[Callable[..., Future[Any]]]:
+    """Run a function beside the test."""
+    with ThreadPoolExecutor(4) as pool:
+        yield pool.submit

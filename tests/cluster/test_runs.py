@@ -201,6 +201,22 @@ def test_data_that_are_lost_are_named(cluster_client: Any) -> None:
         run(Counting(9), [shard], Plan(total_steps=9), backend=Dask(cluster_client))
 
 
+def test_events_tell_what_happened(cluster_client: Any) -> None:
+    plan = Plan(total_steps=40, n_workers=2, seed=0)
+    result = run(Counting(40), [None] * 2, plan, backend=Dask(cluster_client))
+    told = [event for _, event in cluster_client.get_events("dpsvi")]
+    mine = [event for event in told if event["session"] == told[-1]["session"]]
+    names = [event["event"] for event in mine]
+    assert names[0] == "open"
+    assert names[-1] == "close"
+    assert names.count("join") == names.count("leave") == 2
+    assert mine[-1]["data"] == result.counters.merged
+    assert {event["slot"] for event in mine if event["event"] == "join"} == {0, 1}
+    workers = result.history["workers"]
+    assert workers.min() >= 1
+    assert workers.max() <= 2
+
+
 def test_nothing_is_left_behind(cluster_client: Any) -> None:
     run(Counting(5), [None], Plan(total_steps=5), backend=Dask(cluster_client))
     assert sessions(cluster_client) == 0
@@ -248,17 +264,17 @@ def test_a_loop_that_was_replaced_is_refused(cluster_client: Any) -> None:
         return str(call("push", push=pack(message)[0], size=1)["receipt"].status)
 
     try:
-        assert not call("join", incarnation="old", slot=0, address=address)["stop"]
+        assert call("join", incarnation="old", slot=0, address=address)["work"]
         assert push("old", 0) == "accepted"
         assert push("old", 0) == "duplicate"
-        assert not call("join", incarnation="new", slot=0, address=address)["stop"]
+        assert call("join", incarnation="new", slot=0, address=address)["work"]
         assert push("old", 1) == "stopped"
         assert push("new", 0) == "accepted"
         assert push("stranger", 0) == "stopped"
         assert call("beat", incarnation="old")["stop"]
         assert not call("beat", incarnation="new")["stop"]
         elsewhere = call("join", incarnation="x", slot=0, address="tcp://1.2.3.4:5")
-        assert elsewhere["stop"]
+        assert elsewhere["work"] is None
         final, _ = handle.take()
     finally:
         handle.drop()

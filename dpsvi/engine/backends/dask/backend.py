@@ -86,7 +86,7 @@ class Dask:
         check_size(self.client, master.plan.n_threads)
         checked = check_versions(self.client)
         handle = MasterHandle(self.client)
-        fleet = Fleet(handle, master.problem, master.plan, shards, seeds, checked)
+        fleet = Fleet(handle, master.plan, shards, seeds, checked)
         try:
             with CtrlC(lambda: recorder.stop("interrupted")):
                 opened = recorder.time

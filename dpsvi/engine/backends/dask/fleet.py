@@ -19,7 +19,6 @@ from dpsvi.engine.backends.dask.handle import MasterHandle, RunStatus
 from dpsvi.engine.backends.dask.loop import Order, work_loop
 from dpsvi.engine.backends.dask.preflight import check_versions
 from dpsvi.engine.plan import Plan
-from dpsvi.engine.problem import Problem
 
 __all__ = ["Fleet"]
 
@@ -53,8 +52,8 @@ class Fleet:
     ----------
     handle : MasterHandle
         The master.
-    problem, plan : Problem, Plan
-        What the loops are to do.
+    plan : Plan
+        Of the run.
     shards : sequence
         The data: objects, or futures of the cluster, which stay where they are.
     seeds : sequence of numpy.random.SeedSequence
@@ -66,7 +65,6 @@ class Fleet:
     def __init__(
         self,
         handle: MasterHandle,
-        problem: Problem,
         plan: Plan,
         shards: Sequence[Any],
         seeds: Sequence[np.random.SeedSequence],
@@ -74,7 +72,6 @@ class Fleet:
     ) -> None:
         self._handle = handle
         self._client: Client = handle.client
-        self._problem = problem
         self._plan = plan
         # Workers whose version is known, and those that have another.
         self._checked = set(checked)
@@ -189,10 +186,6 @@ class Fleet:
         order = Order(
             session=self._handle.session,
             slot=slot.number,
-            problem=self._problem,
-            n_threads=self._plan.n_threads,
-            round_steps=self._plan.round_steps,
-            longest_round=self._plan.longest_round,
             seconds=self._seconds_left(),
             seed=seed,
         )

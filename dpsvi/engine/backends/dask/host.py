@@ -61,10 +61,11 @@ class MasterHost(SchedulerPlugin):
 
     def remove_worker(self, scheduler: Any, worker: str, **kwargs: Any) -> None:
         """Called by Dask: fence off the loops of a worker that is gone."""
-        for session in self._sessions.values():
+        for session_id, session in self._sessions.items():
             for incarnation, member in list(session.members.items()):
                 if member.address == worker:
                     session.dismiss(incarnation)
+                    self._log(session_id, "lost", slot=member.slot, worker=worker)
             session.tell()
 
     def add_worker(self, scheduler: Any, worker: str) -> None:
@@ -83,6 +84,7 @@ class MasterHost(SchedulerPlugin):
     async def open(self, session: str, client: str, master: Any) -> Reply:
         """Start a session."""
         self._sessions[session] = Session(unpack(master), client)
+        self._log(session, "open", client=client)
         return _reply(version=version("dpsvi"))
 
     async def join(
@@ -91,20 +93,23 @@ class MasterHost(SchedulerPlugin):
         """Take in a loop; a later one on the same shard takes over."""
         found = self._sessions.get(session)
         if found is None or address not in self._scheduler.workers:
-            return _reply(stop=True)
+            return _reply(work=None)
         for other, member in list(found.members.items()):
             if member.slot == slot:
                 found.dismiss(other)
         found.members[incarnation] = Member(slot, address)
         found.tell()
-        return _reply(stop=False)
+        self._log(session, "join", slot=slot, worker=address)
+        # With the answer, and not with the task: the problem may be large.
+        return _reply(work=pack((found.master.problem, found.master.plan))[0])
 
     async def leave(self, session: str, incarnation: str) -> Reply:
         """Let a loop go that has ended by itself."""
         found = self._sessions.get(session)
-        if found is not None:
-            found.members.pop(incarnation, None)
+        member = None if found is None else found.members.pop(incarnation, None)
+        if found is not None and member is not None:
             found.tell()
+            self._log(session, "leave", slot=member.slot, worker=member.address)
         return _reply()
 
     async def release(self, session: str, incarnation: str) -> Reply:
@@ -162,6 +167,7 @@ class MasterHost(SchedulerPlugin):
         """Hand out no more steps; and `at_once`, take no more pushes."""
         found = self._session(session)
         found.ending = True
+        self._log(session, "stop", reason=reason)
         if at_once:
             await found.do(found.master.stop, reason)
         return _reply()
@@ -194,6 +200,13 @@ class MasterHost(SchedulerPlugin):
         found = self._sessions.pop(session, None)
         if found is not None:
             found.close()
+            counters = found.master.counters
+            self._log(session, "close", pushes=counters.pushes, data=counters.merged)
+
+    def _log(self, session: str, event: str, **details: Any) -> None:
+        """Tell whoever looks: ``client.get_events("dpsvi")``."""
+        message = {"event": event, "session": session, **details}
+        self._scheduler.log_event("dpsvi", message)
 
 
 def _reply(**content: Any) -> Reply:

@@ -17,6 +17,7 @@ from dpsvi.engine.backends.dask.pace import Pace
 from dpsvi.engine.backends.dask.wire import check_reply, operation, pack
 from dpsvi.engine.interrupt import deadline
 from dpsvi.engine.lockfree import ThreadTeam
+from dpsvi.engine.plan import Plan
 from dpsvi.engine.problem import Problem, Push, Receipt
 from dpsvi.engine.worker import Worker, work
 
@@ -40,12 +41,6 @@ class Order:
         The run.
     slot : int
         Number of the shard.
-    problem : Problem
-        The model.
-    n_threads : int
-        p in the paper.
-    round_steps, longest_round : int
-        p * B in the paper, and what it may be lengthened to.
     seconds : float or None
         Time left.
     seed : numpy.random.SeedSequence
@@ -54,10 +49,6 @@ class Order:
 
     session: str
     slot: int
-    problem: Problem
-    n_threads: int
-    round_steps: int
-    longest_round: int
     seconds: float | None
     seed: np.random.SeedSequence
 
@@ -66,19 +57,20 @@ def work_loop(order: Order, shard: Any) -> int:
     """Work on a shard until the master has no more steps; return the pushes made."""
     secede()
     # Made here, not by the client: Dask may run a task again with the same arguments.
-    pace = Pace(order.round_steps, order.longest_round)
-    exchange = RemoteExchange(order.session, uuid4().hex, pace)
-    if not exchange.join(order.slot):
+    exchange = RemoteExchange(order.session, uuid4().hex)
+    asked = exchange.join(order.slot)
+    if asked is None:
         return 0
+    problem, plan = asked
     try:
         with (
-            ThreadTeam(order.n_threads, f"dpsvi-{order.slot}") as team,
+            ThreadTeam(plan.n_threads, f"dpsvi-{order.slot}") as team,
             deadline(order.seconds, lambda: exchange.halt(team)),
             exchange.listening(team),
         ):
-            local = order.problem.open_worker(shard, order.n_threads, order.seed)
+            local = problem.open_worker(shard, plan.n_threads, order.seed)
             worker = Worker(
-                order.slot, local, team, order.round_steps, exchange.incarnation
+                order.slot, local, team, plan.round_steps, exchange.incarnation
             )
             work(worker, exchange, lambda: exchange.stopped)
     finally:
@@ -95,13 +87,11 @@ class RemoteExchange:
         The run.
     incarnation : str
         The loop.
-    pace : Pace
-        Chooses the length of rounds.
     """
 
-    def __init__(self, session: str, incarnation: str, pace: Pace) -> None:
+    def __init__(self, session: str, incarnation: str) -> None:
         self.incarnation = incarnation
-        self._pace = pace
+        self._pace = Pace(1, 1)
         # Seconds of the last pull, and when it was done.
         self._pulling, self._pulled = 0.0, 0.0
         self._pulls = 0
@@ -111,10 +101,14 @@ class RemoteExchange:
         self._worker = get_worker()
         self._loop = self._worker.loop.asyncio_loop
 
-    def join(self, slot: int) -> bool:
-        """Report for duty; False if the run is over."""
-        reply = self._call("join", slot=slot, address=self._worker.address)
-        return not reply["stop"]
+    def join(self, slot: int) -> tuple[Problem, Plan] | None:
+        """Report for duty, and hear what is to be done; None if the run is over."""
+        asked = self._call("join", slot=slot, address=self._worker.address)["work"]
+        if asked is None:
+            return None
+        problem, plan = asked
+        self._pace = Pace(plan.round_steps, plan.longest_round)
+        return problem, plan
 
     def leave(self) -> None:
         """Say goodbye, if anybody is there to hear it."""

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from dpsvi.engine.backends.dask.wire import pack, unpack
@@ -145,6 +146,8 @@ class Session:
         report = self.master.report
         if receipt.version > before and report is not None:
             seconds = time.monotonic() - self._opened
+            workers = {"workers": float(len(self.members))}
+            report = replace(report, statistics={**report.statistics, **workers})
             self._news.append(News(report, seconds, self._n_bytes))
         return receipt
 
