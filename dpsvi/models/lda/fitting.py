@@ -256,7 +256,7 @@ class Fit:
 
     @property
     def _documents_before(self) -> float:
-        return self.steps_before / self.n_batches * self.counts.shape[0]
+        return float(self.steps_before / self.n_batches * self.counts.shape[0])
 
     def perplexity(self, parameters: NaturalParameters, scale: float) -> float:
         """Return the perplexity of the training documents."""
