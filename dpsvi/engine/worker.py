@@ -6,16 +6,27 @@ between worker and master.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import uuid4
+
+import numpy as np
 
 from dpsvi.engine.master import Master
 from dpsvi.engine.problem import LocalProblem, Push, Receipt, Request, Snapshot
 from dpsvi.engine.progress import Recorder
 
-__all__ = ["DirectExchange", "Exchange", "Team", "Worker", "finish", "record", "work"]
+__all__ = [
+    "DirectExchange",
+    "Exchange",
+    "Team",
+    "Worker",
+    "finish",
+    "open_workers",
+    "record",
+    "work",
+]
 
 
 class Team(Protocol):
@@ -104,6 +115,27 @@ class Worker:
             based_on=snapshot.version,
             steps=steps,
         )
+
+
+def open_workers(
+    master: Master,
+    shards: Sequence[Any],
+    seeds: Sequence[np.random.SeedSequence],
+    teams: Sequence[Team],
+) -> list[Worker]:
+    """Open the master's problem on each shard, for a worker with each team."""
+    plan = master.plan
+    return [
+        Worker(
+            name,
+            master.problem.open_worker(shard, plan.n_threads, seed),
+            team,
+            plan.round_steps,
+        )
+        for name, (shard, seed, team) in enumerate(
+            zip(shards, seeds, teams, strict=True)
+        )
+    ]
 
 
 class Exchange(Protocol):

@@ -20,7 +20,14 @@ from dpsvi.engine.lockfree import ThreadTeam
 from dpsvi.engine.master import Master
 from dpsvi.engine.problem import Push, Receipt
 from dpsvi.engine.progress import Reason, Recorder
-from dpsvi.engine.worker import DirectExchange, Worker, finish, record, work
+from dpsvi.engine.worker import (
+    DirectExchange,
+    Worker,
+    finish,
+    open_workers,
+    record,
+    work,
+)
 
 __all__ = ["Local"]
 
@@ -55,7 +62,7 @@ class Local:
                 stack.enter_context(ThreadTeam(master.plan.n_threads, f"dpsvi-{name}"))
                 for name in range(len(shards))
             ]
-            workers = _open_workers(master, shards, seeds, teams)
+            workers = open_workers(master, shards, seeds, teams)
             # Innermost: the teams are closed with the usual Ctrl-C back in force.
             stack.enter_context(CtrlC(lambda: _halt(recorder, teams, "interrupted")))
             stack.enter_context(
@@ -70,26 +77,6 @@ class Local:
                 _Crew(master, recorder, workers, teams).run()
             finish(master, recorder)
         return master
-
-
-def _open_workers(
-    master: Master,
-    shards: Sequence[Any],
-    seeds: Sequence[np.random.SeedSequence],
-    teams: Sequence[ThreadTeam],
-) -> list[Worker]:
-    plan = master.plan
-    return [
-        Worker(
-            name,
-            master.problem.open_worker(shard, plan.n_threads, seed),
-            team,
-            plan.round_steps,
-        )
-        for name, (shard, seed, team) in enumerate(
-            zip(shards, seeds, teams, strict=True)
-        )
-    ]
 
 
 def _halt(recorder: Recorder, teams: Sequence[ThreadTeam], reason: Reason) -> None:

@@ -13,7 +13,7 @@ from dpsvi.engine.interrupt import CtrlC
 from dpsvi.engine.master import Arrival, Master
 from dpsvi.engine.problem import Snapshot
 from dpsvi.engine.progress import Recorder
-from dpsvi.engine.worker import DirectExchange, Worker, finish
+from dpsvi.engine.worker import DirectExchange, Worker, finish, open_workers
 
 __all__ = ["Replay"]
 
@@ -69,15 +69,7 @@ class Replay:
                 f"{len(shards)} shards; replay with the shards of the run"
             )
         team = TakeTurns(master.plan.n_threads)
-        workers = [
-            Worker(
-                name,
-                master.problem.open_worker(shard, team.n_threads, seed),
-                team,
-                master.plan.round_steps,
-            )
-            for name, (shard, seed) in enumerate(zip(shards, seeds, strict=True))
-        ]
+        workers = open_workers(master, shards, seeds, [team] * len(shards))
         try:
             with CtrlC(lambda: recorder.stop("interrupted")):
                 self._repeat(master, workers, recorder)

@@ -19,7 +19,7 @@ from dpsvi.engine.interrupt import CtrlC
 from dpsvi.engine.master import Master
 from dpsvi.engine.problem import LocalProblem
 from dpsvi.engine.progress import Recorder
-from dpsvi.engine.worker import DirectExchange, Worker, finish
+from dpsvi.engine.worker import DirectExchange, Worker, finish, open_workers
 
 __all__ = ["Simulated", "TakeTurns"]
 
@@ -106,15 +106,7 @@ class Simulated:
         """
         deliveries = self._deliveries(len(shards))
         team = TakeTurns(master.plan.n_threads)
-        workers = [
-            Worker(
-                name,
-                master.problem.open_worker(shard, team.n_threads, seed),
-                team,
-                master.plan.round_steps,
-            )
-            for name, (shard, seed) in enumerate(zip(shards, seeds, strict=True))
-        ]
+        workers = open_workers(master, shards, seeds, [team] * len(shards))
         exchange = DirectExchange(master, recorder)
         try:
             with CtrlC(lambda: recorder.stop("interrupted")):
