@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dpsvi.models.lda import DPSVILatentDirichletAllocation
+    from dpsvi.progress_bar import ProgressBar
 
-__all__ = ["DPSVILatentDirichletAllocation", "__version__"]
+__all__ = ["DPSVILatentDirichletAllocation", "ProgressBar", "__version__"]
 
 __version__ = _version("dpsvi")
 
@@ -19,8 +20,12 @@ def __getattr__(name: str) -> Any:
         from dpsvi.models.lda import DPSVILatentDirichletAllocation
 
         return DPSVILatentDirichletAllocation
+    if name == "ProgressBar":
+        from dpsvi.progress_bar import ProgressBar
+
+        return ProgressBar
     raise AttributeError(f"module 'dpsvi' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), "DPSVILatentDirichletAllocation"])
+    return sorted({*globals(), *__all__})

@@ -1,9 +1,61 @@
-"""HSA2C, asynchronous advantage actor-critic agents on the engine; not yet written."""
+"""HSA2C: advantage actor-critic agents, trained lock-free on the engine.
+
+    from dpsvi import rl
+
+    result = rl.train("CartPole-v1", total_steps=100_000)
+    rl.evaluate(result.policy)
+
+Needs the extra ``pip install "dpsvi[rl]"``; nothing of it is loaded before a name is
+used.
+"""
 
 from __future__ import annotations
 
-raise ImportError(
-    "dpsvi.rl is empty in this release: its agents (HSA2C) are still to be written. "
-    "They will need torch, gymnasium and ale-py, which the extra installs: "
-    'pip install "dpsvi[rl]". Topic models need none of these.'
-)
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from dpsvi.rl.extra import needs_extra
+
+if TYPE_CHECKING:
+    from dpsvi.rl.result import Result
+    from dpsvi.rl.training import train
+
+    from dpsvi.rl.evaluation import Evaluation, evaluate
+    from dpsvi.rl.policy import Policy, load
+    from dpsvi.rl.protocol import Protocol
+    from dpsvi.rl.recording import record
+
+__all__ = [
+    "Evaluation",
+    "Policy",
+    "Protocol",
+    "Result",
+    "evaluate",
+    "load",
+    "record",
+    "train",
+]
+
+# No module is called like a name of its own: importing it would hide the name.
+_HOMES = {
+    "Evaluation": "evaluation",
+    "Policy": "policy",
+    "Protocol": "protocol",
+    "Result": "result",
+    "evaluate": "evaluation",
+    "load": "policy",
+    "record": "recording",
+    "train": "training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dpsvi.rl' has no attribute {name!r}")
+    with needs_extra():
+        home = importlib.import_module(f"dpsvi.rl.{_HOMES[name]}")
+    return getattr(home, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -36,6 +36,7 @@ from dpsvi.engine.lockfree import ThreadTeam
 from dpsvi.engine.master import Arrival, Counters, Master
 from dpsvi.engine.plan import Plan
 from dpsvi.engine.problem import (
+    Combining,
     LocalProblem,
     Parameters,
     Problem,
@@ -59,6 +60,7 @@ from dpsvi.engine.worker import Worker, work
 __all__ = [
     "Arrival",
     "Backend",
+    "Combining",
     "Counters",
     "History",
     "LocalProblem",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -317,5 +317,11 @@ class Master:
             amount=self.counters.merged,
             staleness_mean=sum(staleness) / len(staleness),
             staleness_max=max(staleness),
-            statistics=batch[-1][0].update.statistics,
+            statistics=self._statistics([push for push, _ in batch]),
         )
+
+    def _statistics(self, pushes: Sequence[Push]) -> Mapping[str, float]:
+        """What is told about a batch: of its last push, unless the problem combines."""
+        told = [push.update.statistics for push in pushes]
+        combine = getattr(self.problem, "combine", None)
+        return told[-1] if combine is None else combine(told)

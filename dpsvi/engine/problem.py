@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 
 __all__ = [
+    "Combining",
     "LocalProblem",
     "Parameters",
     "Payload",
@@ -228,6 +229,19 @@ class Problem(Protocol):
         -------
         Parameters
             The object that was given, merged.
+        """
+
+
+class Combining(Problem, Protocol):
+    """What a `Problem` may have besides, so that the history counts every push.
+
+    Without this, it holds the statistics of the last push of a merge.
+    """
+
+    def combine(self, statistics: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
+        """Return one set of statistics for the pushes of a merge.
+
+        Backends may have added columns of their own; their last values stand.
         """
 
 

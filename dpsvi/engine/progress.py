@@ -33,7 +33,7 @@ class Report:
     staleness_mean, staleness_max : float
         Of the pushes of this merge, in versions.
     statistics : mapping of str to float
-        Of the push that came last.
+        Of the push that came last, or of all if the problem combines them.
     """
 
     version: int

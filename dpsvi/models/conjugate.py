@@ -15,17 +15,21 @@ step costs nothing for rows it does not touch, and a write lost between two thre
 an addition lost and nothing worse. λ never falls below the prior.
 
 `Clock` knows s; `NaturalParameters` holds U, in units that are renewed long before
-the growing numbers overflow; `Rows` is what travels between master and workers.
+the growing numbers overflow; `Rows` is what travels between master and workers, and
+`Rounding` makes it half as large.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Clock", "NaturalParameters", "Rows"]
+from dpsvi.models.bfloat16 import narrow, widen
+
+__all__ = ["Clock", "NaturalParameters", "Rounding", "Rows"]
 
 # A rate of one would forget everything and make the scale zero.
 _HIGHEST_RATE = 0.9
@@ -33,6 +37,8 @@ _HIGHEST_RATE = 0.9
 _RENEW_BELOW = -20.0
 # A round does not let the scale fall further than this.
 DEEPEST_ROUND = 40.0
+# Numbers that are rounded at a time.
+_BLOCK = 16384
 
 
 class Clock:
@@ -79,7 +85,8 @@ class Rows:
     rows : ndarray of shape (n_rows,), int, or slice
         Which rows; a slice stands for all.
     values : ndarray of shape (n_rows, n_columns)
-        Their weights, in units of ``exp(log_base)``.
+        Their weights, in units of ``exp(log_base)``; in a push they may be numbers of
+        two bytes (`dpsvi.models.bfloat16`), as uint16.
     totals : ndarray of shape (n_columns,), float64
         Column sums of all weights in a pull, of the values in a push.
     log_base : float
@@ -87,7 +94,7 @@ class Rows:
     """
 
     rows: NDArray[np.int32] | slice
-    values: NDArray[np.floating]
+    values: NDArray[Any]
     totals: NDArray[np.float64]
     log_base: float
 
@@ -172,6 +179,8 @@ class NaturalParameters:
         self.renew(update.log_base)
         factor = rate * float(np.exp(self.log_base - update.log_base))
         values = update.values
+        if values.dtype == np.uint16:
+            values = widen(values)
         if factor != 1.0:
             values = values * values.dtype.type(factor)
         self._columns[update.rows] += values
@@ -191,3 +200,68 @@ class NaturalParameters:
         value = self._columns * self.weights.dtype.type(self.scale(log_scale))
         value += self.weights.dtype.type(self.prior)
         return value
+
+
+class Rounding:
+    """Makes pushes of two-byte numbers, and keeps what rounding leaves.
+
+    The remainder of a number is added to it when its row is pushed next, so what has
+    been pushed and what is kept are together what was added: errors do not pile up,
+    and numbers too small to count by themselves count in the end ("error feedback",
+    Seide et al. 2014, 1-bit SGD).
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Rows and columns of all weights. Memory is used for rows that were pushed.
+    dtype : numpy.dtype
+        Of the weights.
+    """
+
+    def __init__(self, shape: tuple[int, int], dtype: Any) -> None:
+        self._left = np.zeros(shape, dtype)
+        # None: nothing is left of anything yet.
+        self._log_base: float | None = None
+
+    def __call__(self, update: Rows) -> Rows:
+        """Return the update to push instead; the one given becomes the remainder."""
+        self._renew(update.log_base)
+        pushed = np.empty(update.values.shape, np.uint16)
+        totals = np.zeros_like(update.totals)
+        # A few rows at a time stay in the cache, and need no new memory.
+        size = max(1, _BLOCK // totals.size)
+        for begin in range(0, len(pushed), size):
+            here = slice(begin, begin + size)
+            rows = here if isinstance(update.rows, slice) else update.rows[here]
+            totals += self._round(update.values[here], rows, pushed[here])
+        return replace(update, values=pushed, totals=totals)
+
+    def _round(
+        self,
+        values: NDArray[Any],
+        rows: NDArray[np.int32] | slice,
+        out: NDArray[np.uint16],
+    ) -> NDArray[np.float64]:
+        """Round some rows, keep what is left; return the column sums."""
+        values += self._left[rows]
+        # A remainder may be below zero. A push is not: if another one is dropped, λ
+        # stays above its prior all the same.
+        out[:] = narrow(np.maximum(values, 0))
+        wide = widen(out)
+        values -= wide
+        self._left[rows] = values
+        sums: NDArray[np.float64] = wide.sum(axis=0, dtype=float)
+        return sums
+
+    def left(self, rows: NDArray[np.int32] | slice) -> Rows:
+        """Return what is kept of some rows."""
+        values = self._left[rows].copy()
+        totals = values.sum(axis=0, dtype=float)
+        return Rows(rows, values, totals, self._log_base or 0.0)
+
+    def _renew(self, log_base: float) -> None:
+        """Express what is left in the units of an update."""
+        if self._log_base is not None and log_base != self._log_base:
+            # Seldom: units are renewed when the scale has fallen by e^20.
+            self._left *= self._left.dtype.type(np.exp(log_base - self._log_base))
+        self._log_base = log_base

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 
 from dpsvi import DPSVILatentDirichletAllocation
 from dpsvi.datasets import make_corpus
 from dpsvi.models.lda import checkpoint as module
 from dpsvi.models.lda.fitting import Fit
+from dpsvi.models.lda.sources import source_for
 
 COUNTS = make_corpus(300, n_topics=4, random_state=0).counts
 
@@ -61,9 +61,9 @@ def test_the_rates_go_on_too(tmp_path: Path) -> None:
     make(max_iter=2).fit(COUNTS, checkpoint=path)
 
     def fit(**more: Any) -> Fit:
-        counts = sp.csr_array(COUNTS, dtype=np.float32)
+        model = make()
         given = {"learning": "online", "n_passes": 6, "n_documents": 300, **more}
-        return Fit(make(), counts, **given)
+        return Fit(model, *source_for(model, COUNTS, "online", whom="fit"), **given)
 
     rest, whole = fit(checkpoint=path), fit()
     assert rest.n_steps == whole.n_steps - 30

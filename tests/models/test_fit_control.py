@@ -24,6 +24,7 @@ from dpsvi.models.conjugate import DEEPEST_ROUND
 from dpsvi.models.lda import fitting, placement
 from dpsvi.models.lda.evaluation import Completion
 from dpsvi.models.lda.inference import Inference
+from dpsvi.models.lda.sources import source_for
 
 X = make_counts(40)  # five mini-batches of eight
 FIVE_EPOCHS = {"max_iter": 5, "local_steps": 1}
@@ -193,7 +194,8 @@ def test_many_threads_at_a_high_rate_stay_in_range(
     """A step of each thread at rate 0.9 must not let the scale fall out of float32."""
     monkeypatch.setattr(placement, "n_threads_for", lambda n_jobs, n_documents: 64)
     model = make_model(local_learning_rate=1.0, max_iter=50)
-    fit = fitting.Fit(model, X, learning="online", n_passes=50, n_documents=40)
+    given = source_for(model, X, "online", whom="fit")
+    fit = fitting.Fit(model, *given, learning="online", n_passes=50, n_documents=40)
     scales, plan = fit.problem.clock.log_scale, fit.plan(0)
     parameters = fit.problem.initial_parameters(np.random.default_rng(0))
     master = Master(fit.problem, parameters, plan)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from dpsvi.engine import Plan, Result, run
+from dpsvi.engine import Plan, Result, Snapshot, run
 from dpsvi.engine.backends.simulated import Simulated
 
 Array = npt.NDArray[Any]
@@ -139,3 +139,20 @@ def test_mass_is_what_the_clock_says(
     sums = parameters.weights[:, : problem.n_topics].sum(axis=0)
     np.testing.assert_allclose(parameters.totals.sum(axis=0), sums, rtol=close)
     assert not parameters.weights[:, problem.n_topics :].any()
+
+
+def test_documents_of_a_small_shard_count_for_less() -> None:
+    """Its worker takes as many steps as one that has three times as many documents."""
+    masses = []
+    for documents_per_shard in (None, 24.0):
+        problem = replay.make_problem(
+            np.full(STEPS, 0.1), 48, documents_per_shard=documents_per_shard
+        )
+        worker = problem.open_worker(COUNTS[:12], 1, np.random.SeedSequence(0))
+        pulled = problem.initial_parameters(np.random.default_rng(0)).take(slice(None))
+        worker.load(Snapshot(pulled, version=0, steps=range(1)))
+        worker.run(0, iter(range(1)))
+        masses.append(worker.update().payload.totals.sum())
+    # 48 documents of 12 words at a rate of 0.1; and half of them in the small shard.
+    assert masses[1] == pytest.approx(masses[0] / 2)
+    assert masses[0] == pytest.approx(0.1 * 48 * 12 / 0.9)

@@ -18,12 +18,17 @@ from sklearn.base import (
 )
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
 from dpsvi.models.lda import evaluation
+from dpsvi.models.lda.awaiting import awaited, is_asynchronous
+from dpsvi.models.lda.blocks import in_blocks
 from dpsvi.models.lda.callbacks import CallbackSupport, with_callbacks
 from dpsvi.models.lda.epochs import EpochHooks
 from dpsvi.models.lda.fitted import FittedTopics
 from dpsvi.models.lda.fitting import Fit
+from dpsvi.models.lda.lazy import rows_of_blocks
+from dpsvi.models.lda.sources import gathered, source_for
 
 __all__ = ["DPSVILatentDirichletAllocation"]
 
@@ -280,12 +285,19 @@ class DPSVILatentDirichletAllocation(
         Parameters
         ----------
         X : array-like, sparse matrix, DataFrame or Corpus, (n_documents, n_words)
-            Counts of words in documents, non-negative; fractions are welcome.
+            Counts of words in documents, non-negative; fractions are welcome. Or
+            documents that are lists of (word number, count), as in gensim. Or blocks: a
+            Dask array, data frame or bag, or a list whose items are matrices, Corpora,
+            `Delayed`, futures, or paths of `.npz` files of `scipy.sparse.save_npz`.
+            With a cluster, blocks are computed and read there and never come here; give
+            as many as there are workers, or more.
         y : Ignored
             Present for scikit-learn's conventions.
         client : distributed.Client, default=None
             Fit on its cluster: a worker on each Dask worker, with as many lock-free
-            threads as that has, unless `n_jobs` says less. None: see `backend`.
+            threads as that has, unless `n_jobs` says less. None: see `backend`. With an
+            asynchronous client write ``await model.fit(...)``; cancelling that leaves
+            the estimator as it was.
         X_val : like X, default=None
             Held-out documents. Their perplexity by document completion is measured
             during the fit, and stands in `history_`; see `patience`.
@@ -306,18 +318,24 @@ class DPSVILatentDirichletAllocation(
         ValueError
             If a parameter or the data are not valid; the estimator stays as it was.
         """
+        if is_asynchronous(client):
+            given = {"client": client, "X_val": X_val, "callbacks": callbacks}
+            return awaited(self.fit, X, y, checkpoint=checkpoint, **given)  # type: ignore[return-value]
         with _unchanged_on_error(self):
-            counts = self._check(X, reset=True, whom="fit")
+            learning = self.learning_method
+            source, place = source_for(self, X, learning, whom="fit", client=client)
             held_out = None
             if X_val is not None:
-                held_out = self._check(X_val, dtype=counts.dtype, whom="fit as X_val")
+                held_out = gathered(
+                    self, X_val, whom="fit as X_val", dtype=source.dtype, client=client
+                )
             fit = Fit(
                 self,
-                counts,
-                learning=self.learning_method,
+                source,
+                place,
+                learning=learning,
                 n_passes=self.max_iter,
-                n_documents=counts.shape[0],
-                client=client,
+                n_documents=source.n_documents,
                 checkpoint=checkpoint,
             )
             epochs = EpochHooks(self, fit, X, y)
@@ -357,14 +375,16 @@ class DPSVILatentDirichletAllocation(
         """
         with _unchanged_on_error(self):
             first = not hasattr(self, "components_")
-            counts = self._check(X, reset=first, whom="partial_fit")
+            source, place = source_for(
+                self, X, "online", whom="partial_fit", reset=first, automatic=False
+            )
             fit = Fit(
                 self,
-                counts,
+                source,
+                place,
                 learning="online",
                 n_passes=1,
                 n_documents=float(self.total_samples),
-                automatic=False,
                 first_step=0 if first else self.n_batch_iter_ - 1,
             )
             start = None if first else fit.problem.parameters_from(self.components_)
@@ -393,8 +413,15 @@ class DPSVILatentDirichletAllocation(
         Returns
         -------
         ndarray of shape (n_documents, n_components)
-            A row per document.
+            A row per document. Of blocks of Dask's (see `fit`) a Dask array, of which
+            nothing is computed yet.
         """
+        check_is_fitted(self)
+        if in_blocks(X):
+            rows: NDArray[Any] = rows_of_blocks(
+                self, X, "transform", normalize=normalize
+            )
+            return rows
         documents, parameters = self._fitted(X, "transform")
         gammas = evaluation.document_topics(documents, parameters)
         if normalize:

@@ -24,6 +24,7 @@ from dpsvi.models.lda.minibatches import MiniBatches
 __all__ = [
     "Completion",
     "Documents",
+    "completed",
     "document_topics",
     "documents_bound",
     "split_tokens",
@@ -232,21 +233,16 @@ class Completion:
     seed : int or None
         Of the split.
 
-    Raises
-    ------
-    ValueError
-        If nothing is left to predict.
+    Attributes
+    ----------
+    n_tokens : float
+        Tokens to predict.
     """
 
     def __init__(
         self, documents: Documents, observed_fraction: float, seed: int | None
     ) -> None:
         observed, hidden = split_tokens(documents.counts, observed_fraction, seed)
-        if not hidden.nnz:
-            raise ValueError(
-                "no token of the held-out documents is left to predict; give more "
-                f"documents or an observed fraction below {observed_fraction}"
-            )
         self._observed = Documents(
             observed,
             documents.doc_topic_prior,
@@ -255,14 +251,20 @@ class Completion:
             documents.n_threads,
         )
         self._hidden = hidden
-        self._n_tokens = float(hidden.data.sum(dtype=float))
+        self.n_tokens = float(hidden.data.sum(dtype=float))
         known = np.zeros(hidden.shape[1], dtype=bool)
         known[hidden.indices] = True
         self._words = np.flatnonzero(known)
         self._local = (np.cumsum(known) - 1)[hidden.indices].astype(np.int32)
 
     def perplexity(self, parameters: NaturalParameters, scale: float = 1.0) -> float:
-        """Return exp of minus the mean log probability of the hidden tokens.
+        """Return exp of minus the mean log probability of the hidden tokens."""
+        return completed(self.log_probability(parameters, scale), self.n_tokens)
+
+    def log_probability(
+        self, parameters: NaturalParameters, scale: float = 1.0
+    ) -> float:
+        """Return the log probability of the hidden tokens together.
 
         A token w of document d has probability sum_k E[θ_dk] E[β_kw].
         """
@@ -287,4 +289,20 @@ class Completion:
             _padded(mixtures * mean, n_padded, dtype),
             logs,
         )
-        return float(np.exp(np.log(mean) - logs.sum() / self._n_tokens))
+        return float(logs.sum() - self.n_tokens * np.log(mean))
+
+
+def completed(log_probability: float, n_tokens: float) -> float:
+    """Return the perplexity of document completion.
+
+    Raises
+    ------
+    ValueError
+        If there was nothing to predict.
+    """
+    if not n_tokens:
+        raise ValueError(
+            "no token of the held-out documents is left to predict; give more "
+            "documents, longer ones, or a smaller observed fraction"
+        )
+    return float(np.exp(-log_probability / n_tokens))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from dpsvi.models.conjugate import NaturalParameters
 from dpsvi.models.lda import evaluation
+from dpsvi.models.lda.blocks import in_blocks
 from dpsvi.models.lda.fitting import documents_of, perplexity
+from dpsvi.models.lda.lazy import sum_over_blocks
 from dpsvi.models.lda.settings import parameters_of
 from dpsvi.models.lda.validation import check_counts
 
@@ -23,6 +26,8 @@ class FittedTopics:
     """The methods of `DPSVILatentDirichletAllocation` that need a fitted model.
 
     All follow from `components_` and the priors, so that they work on any λ put there.
+    Where the documents are blocks of Dask's, what comes back is a Dask array: nothing
+    is computed yet, and later each block where it lies. A score has the shape ().
     """
 
     components_: NDArray[np.floating]
@@ -48,8 +53,14 @@ class FittedTopics:
             Add E[log p(β) - log q(β)], as scikit-learn does. It belongs to the model
             and not to the documents, however few of them there are.
         """
-        documents, parameters = self._fitted(X, "score")
-        return self._score(documents, parameters, include_topics_term)
+        check_is_fitted(self)
+        term = self._topics_term() if include_topics_term else 0.0
+
+        def finish(sums: NDArray[np.float64]) -> float:
+            return float(sums[0]) + term
+
+        score: float = self._total(X, "_bound_sums", 3, finish, whom="score")
+        return score
 
     def perplexity(
         self, X: Any, sub_sampling: bool = False, *, include_topics_term: bool = False
@@ -69,15 +80,21 @@ class FittedTopics:
         include_topics_term : bool, default=False
             See `score`; True gives scikit-learn's number.
         """
-        documents, parameters = self._fitted(X, "perplexity")
-        n_tokens = float(documents.counts.data.sum(dtype=float))
-        if not n_tokens:
-            raise ValueError("perplexity needs documents with words; there are none")
-        times = self.total_samples / documents.counts.shape[0] if sub_sampling else 1.0
-        score = times * self._score(documents, parameters, False)
-        if include_topics_term:
-            score += self._topics_term()
-        return float(np.exp(-score / (times * n_tokens)))
+        check_is_fitted(self)
+        term = self._topics_term() if include_topics_term else 0.0
+        n_samples = self.total_samples if sub_sampling else None
+
+        def finish(sums: NDArray[np.float64]) -> float:
+            bound, n_tokens, n_documents = sums
+            if not n_tokens:
+                raise ValueError(
+                    "perplexity needs documents with words; there are none"
+                )
+            times = 1.0 if n_samples is None else n_samples / n_documents
+            return float(np.exp(-(times * bound + term) / (times * n_tokens)))
+
+        found: float = self._total(X, "_bound_sums", 3, finish, whom="perplexity")
+        return found
 
     def heldout_perplexity(
         self,
@@ -105,9 +122,16 @@ class FittedTopics:
             raise ValueError(
                 f"observed_fraction is {observed_fraction}; it must be between 0 and 1"
             )
-        documents, parameters = self._fitted(X, "heldout_perplexity")
-        split = evaluation.Completion(documents, observed_fraction, random_state)
-        return split.perplexity(parameters)
+        check_is_fitted(self)
+        split = {"observed_fraction": observed_fraction, "seed": random_state}
+
+        def finish(sums: NDArray[np.float64]) -> float:
+            return evaluation.completed(float(sums[0]), float(sums[1]))
+
+        found: float = self._total(
+            X, "_completion_sums", 2, finish, seeded="seed", **split
+        )
+        return found
 
     def topics(self, n_words: int = 10) -> list[list[tuple[Any, float]]]:
         """Return the most probable words of each topic.
@@ -177,14 +201,34 @@ class FittedTopics:
         documents = documents_of(self, counts, fitted=True)
         return documents, parameters_of(self.components_, self.topic_word_prior_)
 
-    def _score(
+    def _total(
         self,
-        documents: evaluation.Documents,
-        parameters: NaturalParameters,
-        include_topics_term: bool,
-    ) -> float:
-        score = evaluation.documents_bound(documents, parameters)
-        return score + self._topics_term() if include_topics_term else score
+        X: Any,
+        method: str,
+        n_sums: int,
+        finish: Callable[[NDArray[np.float64]], float],
+        seeded: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """Apply a method that sums over documents, to blocks lazily, and finish."""
+        if in_blocks(X):
+            return sum_over_blocks(self, X, method, n_sums, finish, seeded, **options)
+        return finish(getattr(self, method)(X, **options))
+
+    def _bound_sums(self, X: Any, whom: str) -> NDArray[np.float64]:
+        """Evidence lower bound, tokens, documents."""
+        documents, parameters = self._fitted(X, whom)
+        bound = evaluation.documents_bound(documents, parameters)
+        n_tokens = documents.counts.data.sum(dtype=float)
+        return np.array([bound, n_tokens, documents.counts.shape[0]])
+
+    def _completion_sums(
+        self, X: Any, observed_fraction: float, seed: int | None
+    ) -> NDArray[np.float64]:
+        """Log probability of the hidden tokens, and their number."""
+        documents, parameters = self._fitted(X, "heldout_perplexity")
+        split = evaluation.Completion(documents, observed_fraction, seed)
+        return np.array([split.log_probability(parameters), split.n_tokens])
 
     def _topics_term(self) -> float:
         return evaluation.topics_bound(self.components_, self.topic_word_prior_)

@@ -11,12 +11,19 @@ import scipy.sparse as sp
 from dpsvi.engine import Plan, Result, constant, run
 from dpsvi.models.conjugate import Clock, NaturalParameters
 from dpsvi.models.lda.checkpoint import Checkpoint, Saved
-from dpsvi.models.lda.evaluation import Completion, Documents, documents_bound
+from dpsvi.models.lda.evaluation import (
+    Completion,
+    Documents,
+    completed,
+    documents_bound,
+)
 from dpsvi.models.lda.minibatches import MiniBatches
 from dpsvi.models.lda.monitor import Epochs, FitMonitor, history_of
-from dpsvi.models.lda.placement import placement_for
+from dpsvi.models.lda.network import bfloat16_pushes
+from dpsvi.models.lda.placement import Placement
 from dpsvi.models.lda.problem import LDAProblem
 from dpsvi.models.lda.schedule import batch_size_for, rates_for
+from dpsvi.models.lda.sources import Source
 from dpsvi.models.lda.validation import check_prior, n_threads_for
 
 __all__ = ["Fit", "completion_of", "documents_of", "perplexity"]
@@ -56,8 +63,16 @@ def documents_of(
 def completion_of(
     model: Any, counts: sp.csr_array, observed_fraction: float = 0.5, seed: int = 0
 ) -> Completion:
-    """Return document completion on held-out documents."""
-    return Completion(documents_of(model, counts), observed_fraction, seed)
+    """Return document completion on held-out documents.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to predict.
+    """
+    completion = Completion(documents_of(model, counts), observed_fraction, seed)
+    completed(0.0, completion.n_tokens)
+    return completion
 
 
 class Fit:
@@ -67,8 +82,10 @@ class Fit:
     ----------
     model : DPSVILatentDirichletAllocation
         Validated.
-    counts : csr_array of shape (n_documents, n_words)
-        Checked.
+    source : Held or Spread
+        The documents, checked.
+    place : Placement
+        Where to fit.
     learning : {"online", "batch"}
         Of `fit`; `partial_fit` is always online.
     n_passes : int
@@ -77,10 +94,6 @@ class Fit:
         N, what the documents stand for.
     first_step : int, default=0
         Steps that the model has done before.
-    client : distributed.Client or None, default=None
-        As given to `fit`.
-    automatic : bool, default=True
-        Whether a client that happens to be there is used.
     checkpoint : str, path or None, default=None
         File to save to, and to go on from if it is there.
     """
@@ -88,36 +101,33 @@ class Fit:
     def __init__(
         self,
         model: Any,
-        counts: sp.csr_array,
+        source: Source,
+        place: Placement,
         *,
         learning: Literal["online", "batch"],
         n_passes: int,
         n_documents: float,
         first_step: int = 0,
-        client: Any = None,
-        automatic: bool = True,
         checkpoint: str | os.PathLike[str] | None = None,
     ) -> None:
         self.model = model
-        self.counts = counts
+        self.source = source
+        self.place = place
         self.n_passes = n_passes
         self.first_step = first_step
-        place = placement_for(
-            model, counts.shape[0], learning, client, automatic=automatic
-        )
-        self.place = place
         self.checkpoint = None if checkpoint is None else Checkpoint(checkpoint)
         self.saved = self.checkpoint.load() if self.checkpoint else None
-        size = batch_size_for(model, counts.shape[0], place.n_workers * place.n_threads)
+        in_flight = place.n_workers * place.n_threads
+        size = batch_size_for(model, source.n_documents, in_flight)
         if self.saved is not None and model.batch_size == "auto":
             # What was chosen then, for a cluster of perhaps another size.
             size = int(self.saved.settings["batch_size"])
-        self.n_batches = MiniBatches(counts.shape[0], size, None).n_batches
+        self.n_batches = MiniBatches(source.n_documents, size, None).n_batches
         prior = check_prior("topic_word_prior", model.topic_word_prior, 1)
         if model.topic_word_prior is None:
             prior /= model.n_components
         settings: dict[str, Any] = {
-            "n_words": counts.shape[1],
+            "n_words": source.n_words,
             "n_topics": model.n_components,
             "n_documents": float(n_documents),
             "topic_word_prior": float(prior[0]),
@@ -137,11 +147,17 @@ class Fit:
             rates = rates_for(model, first_step + self.steps_before, self.n_steps)
         self.problem = LDAProblem(
             **settings,
-            doc_topic_prior=documents_of(model, counts).doc_topic_prior,
+            doc_topic_prior=check_prior(
+                "doc_topic_prior", model.doc_topic_prior, model.n_components
+            ),
             clock=Clock(rates),
             tolerance=model.mean_change_tol,
             max_iterations=model.max_doc_update_iter,
-            dtype=counts.data.dtype,
+            dtype=source.dtype,
+            documents_per_shard=(
+                None if place.n_workers == 1 else source.n_documents / place.n_workers
+            ),
+            bfloat16_pushes=bfloat16_pushes(apart=place.apart),
         )
         self.n_threads = place.n_threads
 
@@ -232,7 +248,7 @@ class Fit:
         try:
             result = run(
                 self.problem,
-                self.place.shards(self.counts),
+                self.source.shards(self.place.n_workers),
                 self.plan(seed, watched=held_out is not None or bool(callbacks)),
                 backend=self.place.backend,
                 parameters=start,
@@ -256,11 +272,12 @@ class Fit:
 
     @property
     def _documents_before(self) -> float:
-        return float(self.steps_before / self.n_batches * self.counts.shape[0])
+        return float(self.steps_before / self.n_batches * self.source.n_documents)
 
     def perplexity(self, parameters: NaturalParameters, scale: float) -> float:
         """Return the perplexity of the training documents."""
-        return perplexity(documents_of(self.model, self.counts), parameters, scale)
+        documents = documents_of(self.model, self.source.to_evaluate())
+        return perplexity(documents, parameters, scale)
 
     def priors(self) -> dict[str, Any]:
         """Return the fitted attributes of the priors."""
@@ -286,15 +303,9 @@ class Fit:
             "components_": parameters.settle(log_scale).T,
             "n_batch_iter_": 1 + self.first_step + self.steps_before + done,
             "n_iter_": (self.steps_before + done) // self.n_batches,
-            "_bound": self._sample(),
+            "_bound": self.source.sample(_BOUND_SAMPLE),
             "history_": history_of(result.history, self._documents_before),
         }
-
-    def _sample(self) -> sp.csr_array:
-        """Documents evenly spread over the training set."""
-        n_documents = self.counts.shape[0]
-        n_sample = min(n_documents, _BOUND_SAMPLE)
-        return self.counts[np.linspace(0, n_documents - 1, n_sample).astype(int)]
 
 
 def perplexity(

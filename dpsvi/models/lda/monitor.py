@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,30 +36,62 @@ class FitProgress:
     ----------
     time : float
         Training seconds, without the time spent measuring and in callbacks.
+    max_time : float or None
+        Seconds after which the fit ends.
     epoch : float
         Passes over the documents done.
     max_iter : int
         Passes to do.
-    documents : float
-        Documents seen, over all passes.
+    documents, total_documents : float
+        Documents seen, and to see, over all passes; with those of an earlier run
+        that this fit goes on from.
+    version : int
+        Merges that the master has done.
     heldout_perplexity : float or None
         As measured last; None without `X_val` or before the first time.
     staleness : float
         Mean number of versions between pull and push.
+    n_workers : int or None
+        Workers of the cluster that took part at this moment; None in one process.
     """
 
     time: float
+    max_time: float | None
     epoch: float
     max_iter: int
     documents: float
+    total_documents: float
+    version: int
     heldout_perplexity: float | None
     staleness: float
+    n_workers: int | None
+    _documents_before: float
     _look: Look
 
     @property
     def documents_per_second(self) -> float:
-        """Mean speed so far."""
-        return self.documents / self.time if self.time > 0 else 0.0
+        """Mean speed so far, in this run."""
+        seen = self.documents - self._documents_before
+        return seen / self.time if self.time > 0 else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the fit will go on at this speed; None if nobody can tell."""
+        limits = []
+        if self.documents_per_second > 0:
+            left = self.total_documents - self.documents
+            limits.append(left / self.documents_per_second)
+        if self.max_time is not None:
+            limits.append(self.max_time - self.time)
+        return max(0.0, min(limits)) if limits else None
+
+    @property
+    def share_done(self) -> float:
+        """Share of the documents or of the time that is over, from 0 to 1."""
+        share = self.documents / self.total_documents if self.total_documents else 1.0
+        if self.max_time is not None:
+            share = max(share, self.time / self.max_time)
+        return min(share, 1.0)
 
     @property
     def components_(self) -> NDArray[np.floating]:
@@ -77,7 +111,10 @@ class Epochs(Protocol):
 
 
 class FitMonitor:
-    """The monitor of an LDA run.
+    """The monitor of an LDA run; a context around it.
+
+    Callbacks that are context managers are entered with it, and left however the run
+    ends.
 
     Parameters
     ----------
@@ -97,6 +134,8 @@ class FitMonitor:
         Where to save now and then.
     steps_before : int, default=0
         Steps of this fit that were done before this run.
+    max_time : float or None, default=None
+        Seconds after which the run ends.
     """
 
     def __init__(
@@ -110,6 +149,7 @@ class FitMonitor:
         callbacks: Iterable[Callable[[FitProgress], Any]] = (),
         checkpoint: Checkpoint | None = None,
         steps_before: int = 0,
+        max_time: float | None = None,
     ) -> None:
         self._problem = problem
         self._n_batches = n_batches
@@ -124,7 +164,28 @@ class FitMonitor:
         self._measured: float | None = None
         self._checkpoint = checkpoint
         self._steps_before = steps_before
+        self._max_time = max_time
         self._passes = steps_before // n_batches
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        try:
+            for callback in self._callbacks:
+                if isinstance(callback, AbstractContextManager):
+                    self._open.enter_context(callback)
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # Whether they would hide the error is not asked.
+        self._open.__exit__(kind, error, trace)
 
     def __call__(self, progress: Progress) -> bool:
         """Look at the run after a merge; True stops it."""
@@ -163,13 +224,21 @@ class FitMonitor:
         return self._patience is not None and self._fruitless >= self._patience
 
     def _tell(self, progress: Progress, look: Look) -> bool:
+        n_documents = self._problem.n_documents
+        before = self._steps_before / self._n_batches * n_documents
+        n_workers = progress.statistics.get("workers")
         view = FitProgress(
             time=progress.time - progress.monitor_time,
+            max_time=self._max_time,
             epoch=(self._steps_before + progress.clock) / self._n_batches,
             max_iter=self._n_passes,
-            documents=progress.amount,
+            documents=before + progress.amount,
+            total_documents=n_documents * self._n_passes,
+            version=progress.version,
             heldout_perplexity=self._measured,
             staleness=progress.staleness,
+            n_workers=None if n_workers is None else int(n_workers),
+            _documents_before=before,
             _look=look,
         )
         # A list, not any(): every callback is told.

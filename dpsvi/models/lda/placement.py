@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any
-
-import scipy.sparse as sp
 
 from dpsvi.engine.backends import Backend, cluster, cluster_at_hand
 from dpsvi.models.lda.validation import WORTH_A_THREAD, n_threads_for
@@ -34,16 +33,10 @@ class Placement:
         """Whether parameters travel between workers and master."""
         return not isinstance(self.backend, str)
 
-    def shards(self, counts: sp.csr_array) -> list[sp.csr_array]:
-        """Deal the documents to the workers, in turn: each gets a fair sample."""
-        if self.n_workers == 1:
-            return [counts]
-        return [counts[worker :: self.n_workers] for worker in range(self.n_workers)]
-
 
 def placement_for(
     model: Any,
-    n_documents: int,
+    n_documents: int | None,
     learning: str,
     client: Any = None,
     *,
@@ -55,8 +48,9 @@ def placement_for(
     ----------
     model : DPSVILatentDirichletAllocation
         Its `backend` and `n_jobs` count.
-    n_documents : int
-        To fit to. Workers and threads without enough to do are left out.
+    n_documents : int or None
+        To fit to. Workers and threads without enough to do are left out, unless it
+        is not known yet.
     learning : {"online", "batch"}
         Batch learning runs in one process.
     client : distributed.Client or None, default=None
@@ -70,6 +64,8 @@ def placement_for(
         If a client is given together with another backend, if there is none but
         `backend` is "dask", or if its cluster cannot do this fit.
     """
+    if n_documents is None:
+        n_documents = sys.maxsize
     if client is not None and model.backend not in ("auto", "dask"):
         raise ValueError(
             f"a client was given, and backend is {model.backend!r}; give backend="

@@ -40,6 +40,13 @@ class LDASettings:
         When variational Bayes stops on a document.
     dtype : numpy.dtype
         float32 or float64, of everything but sums.
+    documents_per_shard : float or None
+        On average. A worker takes as many steps as others, so the documents of a large
+        shard must count for more than those of a small one. None: one shard, or all of
+        one size.
+    bfloat16_pushes : bool
+        Pushes carry numbers of two bytes, and what rounding leaves comes with later
+        ones. For slow networks.
     """
 
     n_words: int
@@ -54,6 +61,8 @@ class LDASettings:
     tolerance: float = 1e-3
     max_iterations: int = 100
     dtype: np.dtype[Any] = np.dtype("float32")  # noqa: RUF009 (immutable)
+    bfloat16_pushes: bool = False
+    documents_per_shard: float | None = None
 
     def empty_parameters(self) -> NaturalParameters:
         """Return λ = prior."""

@@ -10,6 +10,8 @@ from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.utils.validation import _check_n_features, check_array, validate_data
 
+from dpsvi.models.lda.pairs import are_pairs, counts_of_pairs
+
 __all__ = ["check_counts", "check_prior", "n_threads_for"]
 
 # Documents that make a thread worth while.
@@ -26,7 +28,7 @@ def check_counts(
     estimator : estimator
         Remembers the number and names of the words if `reset`, else compares.
     X : array-like, sparse matrix, DataFrame or Corpus, (n_documents, n_words)
-        Non-negative counts.
+        Non-negative counts; or documents that are lists of (word number, count).
     reset : bool
         Whether X is what the estimator is fitted on.
     whom : str
@@ -43,6 +45,8 @@ def check_counts(
     words = None
     if hasattr(X, "counts") and hasattr(X, "vocabulary"):
         X, words = X.counts, X.vocabulary
+    elif are_pairs(X):
+        X = counts_of_pairs(X, None if reset else estimator.n_features_in_)
     if sp.issparse(X):
         # Sparse matrices carry no names, and need not: no warning about that.
         X = check_array(X, accept_sparse="csr", dtype="numeric", estimator=estimator)

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dpsvi.engine import Snapshot, Update
-from dpsvi.models.conjugate import NaturalParameters, Rows
+from dpsvi.models.conjugate import NaturalParameters, Rounding, Rows
 from dpsvi.models.lda.inference import Inference
 from dpsvi.models.lda.kernels.arrays import padded_size
 from dpsvi.models.lda.kernels.cvb0 import cvb0_scratch, cvb0_step
@@ -123,6 +123,10 @@ class _Worker:
         self._problem = problem
         self._shard = shard
         self._n_threads = n_threads
+        # N, as this shard knows it.
+        self._n_documents = problem.n_documents
+        if problem.documents_per_shard is not None:
+            self._n_documents *= shard.shape[0] / problem.documents_per_shard
         shuffled = seed if problem.learning == "online" else None
         self._batches = MiniBatches(shard.shape[0], problem.batch_size, shuffled)
         # Mini-batches done in earlier rounds, and the step that this one began with.
@@ -157,7 +161,7 @@ class _Worker:
     def _weight(self, step: int, n_documents: int) -> float:
         """What a token of the step adds to λ: ρ_t N / |S| of Eq. 52."""
         rate = self._problem.clock.rates[step]
-        return float(rate * self._problem.n_documents / max(1, n_documents))
+        return float(rate * self._n_documents / max(1, n_documents))
 
     def _start_round(
         self, steps: range, read: NaturalParameters, into: NaturalParameters
@@ -186,6 +190,12 @@ class OnlineWorker(_Worker):
         super().__init__(*given)
         self._pulled: Rows | None = None
         self._copy: NaturalParameters | None = None
+        problem = self._problem
+        self._rounding: Rounding | None = None
+        if problem.bfloat16_pushes:
+            self._rounding = Rounding(
+                (problem.n_words, problem.n_topics), problem.dtype
+            )
 
     def request(self, n_steps: int) -> NDArray[np.int32] | slice:
         """Return the words of the next mini-batches: the rows that a round needs."""
@@ -193,9 +203,10 @@ class OnlineWorker(_Worker):
         documents = np.concatenate([self._batches[number] for number in numbers])
         needed = np.zeros(self._problem.n_words, dtype=bool)
         needed[self._shard[documents].indices] = True
-        if needed.all():
-            return slice(None)
-        return np.flatnonzero(needed).astype(np.int32)
+        rows = np.flatnonzero(needed).astype(np.int32)
+        # With its number a row is as long as one column more.
+        n_words, n_topics = self._problem.n_words, self._problem.n_topics
+        return slice(None) if rows.size * (n_topics + 1) >= n_words * n_topics else rows
 
     def load(self, snapshot: Snapshot) -> None:
         """Take λ, or the rows pulled of it, in units of this moment."""
@@ -217,7 +228,8 @@ class OnlineWorker(_Worker):
         values = done.values
         values -= self._pulled.values
         totals = values.sum(axis=0, dtype=float)
-        return self._finish_round(Rows(done.rows, values, totals, done.log_base))
+        push = Rows(done.rows, values, totals, done.log_base)
+        return self._finish_round(self._rounding(push) if self._rounding else push)
 
     def _share(self, parameters: NaturalParameters, now: float) -> NaturalParameters:
         base = parameters.log_base

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 import numpy as np
 from distributed import Client
 
+from dpsvi.engine.backends.dask.data import keep
 from dpsvi.engine.backends.dask.fleet import Fleet
 from dpsvi.engine.backends.dask.handle import MasterHandle
-from dpsvi.engine.backends.dask.preflight import check_size, check_versions
+from dpsvi.engine.backends.dask.preflight import Roll, check_size
 from dpsvi.engine.backends.dask.session import News
 from dpsvi.engine.interrupt import CtrlC
 from dpsvi.engine.master import Master
@@ -23,8 +25,9 @@ __all__ = ["Dask"]
 
 # Seconds of a question for news, and so the longest until Ctrl-C is seen.
 _SLICE = 0.2
-# Seconds to wait for the loops after the end; they hear of it once a second.
-_GRACE = 30.0
+# Seconds to wait for the loops after the end; they hear of it once a second. And for
+# those that have nothing left to do to say how they ended.
+_GRACE, _FAREWELL = 30.0, 2.0
 
 
 class Dask:
@@ -75,6 +78,25 @@ class Dask:
         """
         return check_size(self.client, n_threads)
 
+    def keep(
+        self, data: Sequence[Any], facts: Sequence[Any]
+    ) -> tuple[list[Any], list[Any]]:
+        """Compute data that stay on the cluster, and facts about them that do not.
+
+        Parameters
+        ----------
+        data, facts : sequence of dask.delayed.Delayed
+            Computed in one go.
+
+        Returns
+        -------
+        futures : list of distributed.Future
+            Of the data: shards for `run`.
+        found : list
+            The facts.
+        """
+        return keep(self.client, data, facts)
+
     def run(
         self,
         master: Master,
@@ -83,10 +105,10 @@ class Dask:
         recorder: Recorder,
     ) -> Master:
         """Work until the run is over; see `dpsvi.engine.backends.Backend`."""
-        check_size(self.client, master.plan.n_threads)
-        checked = check_versions(self.client)
+        roll = Roll(self.client)
+        roll.check()
         handle = MasterHandle(self.client)
-        fleet = Fleet(handle, master.plan, shards, seeds, checked)
+        fleet = Fleet(handle, master.plan, shards, seeds, roll)
         try:
             with CtrlC(lambda: recorder.stop("interrupted")):
                 opened = recorder.time
@@ -125,7 +147,8 @@ class Dask:
                 fleet.mend(status)
             elif time.monotonic() > deadline:
                 # What a loop that does not answer may still push is refused.
-                return
+                break
+        _raise_late(fleet.errors(status, _FAREWELL), recorder)
         recorder.finished()
 
 
@@ -146,6 +169,20 @@ def _connected(client: Client | None) -> Client:
     if client.status != "running":
         raise ValueError(f"the Dask client is {client.status}; connect a new one")
     return client
+
+
+def _raise_late(errors: Sequence[BaseException], recorder: Recorder) -> None:
+    """Tell of loops that failed while the run was ending."""
+    if errors and recorder.reason is None:
+        raise errors[0]
+    for error in errors:
+        # Who has asked for the end is to have the model so far.
+        warnings.warn(
+            f"a worker failed while the run was ending, its last round is lost: "
+            f"{error!r}",
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
 
 def _live(master: Master) -> tuple[Any, int]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,13 +17,16 @@ from distributed.comm import CommClosedError
 
 from dpsvi.engine.backends.dask.handle import MasterHandle, RunStatus
 from dpsvi.engine.backends.dask.loop import Order, work_loop
-from dpsvi.engine.backends.dask.preflight import check_versions
+from dpsvi.engine.backends.dask.preflight import Roll, summon
 from dpsvi.engine.plan import Plan
 
 __all__ = ["Fleet"]
 
-# Seconds to wait for a worker when the cluster has none left.
+# Seconds to wait for a worker when the cluster has none left that can be used.
 _PATIENCE = 60.0
+# Seconds in which a shard must have come to its worker, and for which a worker that
+# could not be reached is then left alone.
+_DELIVERY, _REST = 300.0, 15.0
 # Workers that a shard may lose in a row without a push.
 _FRUITLESS = 5
 
@@ -58,8 +61,8 @@ class Fleet:
         The data: objects, or futures of the cluster, which stay where they are.
     seeds : sequence of numpy.random.SeedSequence
         One per shard.
-    checked : collection of str, default=()
-        Addresses of workers that are known to have this version of `dpsvi`.
+    roll : Roll
+        Of workers that have this version of `dpsvi`.
     """
 
     def __init__(
@@ -68,14 +71,19 @@ class Fleet:
         plan: Plan,
         shards: Sequence[Any],
         seeds: Sequence[np.random.SeedSequence],
-        checked: Collection[str] = (),
+        roll: Roll,
     ) -> None:
         self._handle = handle
         self._client: Client = handle.client
         self._plan = plan
-        # Workers whose version is known, and those that have another.
-        self._checked = set(checked)
-        self._unfit: set[str] = set()
+        self._roll = roll
+        # By address, until when a worker is left alone, and why the last one is. Who
+        # has ever been is the last choice from then on.
+        self._resting: dict[str, float] = {}
+        self._unreliable: set[str] = set()
+        self._trouble = "none is there"
+        # Keeps a cluster that grows on demand from staying empty.
+        self._summons: Future | None = None
         self._start = self._lonely_since = time.monotonic()
         self._slots = [
             _Slot(number, shard, seed)
@@ -92,17 +100,17 @@ class Fleet:
         Exception
             Whatever a loop has raised.
         """
-        workers = self._fit_for_work(status.running)
-        if not workers:
-            self._wait_for_workers()
-            return
-        self._lonely_since = time.monotonic()
-        for slot in self._slots:
-            if self._needs_loop(slot, status):
-                self._check_attempts(slot, status)
-                # Workers go at any moment; the next status will tell.
-                with suppress(KeyError, OSError):
-                    self._begin(slot, self._choose(slot, workers))
+        workers = self._usable(status)
+        needy = [slot for slot in self._slots if self._needs_loop(slot, status)]
+        for slot in needy:
+            self._check_data(slot)
+            self._check_attempts(slot, status)
+        placed = [slot for slot in needy if self._place(slot, workers)]
+        if placed or not needy or status.members:
+            self._lonely_since = time.monotonic()
+        if needy and not status.workers:
+            self._summon()
+        self._check_patience()
         self._spread(status, workers)
 
     def done(self, status: RunStatus, *, ending: bool) -> bool:
@@ -123,8 +131,25 @@ class Fleet:
             for slot in self._slots
         )
 
+    def errors(self, status: RunStatus, seconds: float) -> list[BaseException]:
+        """Wait so long at most for loops to end, and return what they have raised."""
+        end = time.monotonic() + seconds
+        found: list[BaseException] = []
+        for slot in self._slots:
+            # Those of workers that are gone never end.
+            if slot.loop is None or slot.address not in status.workers:
+                continue
+            with suppress(CancelledError, TimeoutError):
+                error = slot.loop.exception(max(0.05, end - time.monotonic()))
+                if error is not None and not isinstance(error, CommClosedError):
+                    found.append(error)
+        return found
+
     def disband(self) -> None:
         """Let go of all futures; loops end when the master tells them so."""
+        self._roll.close()
+        if self._summons is not None:
+            self._client.cancel([self._summons])
         for slot in self._slots:
             self._let_go(slot)
 
@@ -134,9 +159,10 @@ class Fleet:
             return True
         if loop.status == "error":
             error = loop.exception()
-            if isinstance(error, CommClosedError):
-                return True
-            raise error
+            if not isinstance(error, CommClosedError):
+                raise error
+            self._rest(slot.address, error)
+            return True
         if loop.status == "finished":
             # If it was not sent away, there was nothing left to do.
             return slot.released
@@ -144,14 +170,16 @@ class Fleet:
             loop.status in ("lost", "cancelled") or slot.address not in status.workers
         )
 
-    def _check_attempts(self, slot: _Slot, status: RunStatus) -> None:
-        """Give up on a shard without data, or that loses one worker after another."""
+    def _check_data(self, slot: _Slot) -> None:
         shard = slot.shard
         if isinstance(shard, Future) and shard.status in ("cancelled", "lost", "error"):
             raise RuntimeError(
                 f"the data of shard {slot.number} are {shard.status}; keep them, or "
                 "give shards that can be computed again"
             ) from (shard.exception() if shard.status == "error" else None)
+
+    def _check_attempts(self, slot: _Slot, status: RunStatus) -> None:
+        """Give up on a shard that loses one worker after another."""
         pushes = status.pushes.get(slot.number, 0)
         if pushes > slot.pushes_seen:
             slot.pushes_seen, slot.fruitless = pushes, 0
@@ -160,18 +188,40 @@ class Fleet:
                 f"{slot.fruitless} workers in a row were lost with shard {slot.number} "
                 "before a single push; look at their memory and their logs"
             )
-        slot.fruitless += 1
 
-    def _fit_for_work(self, running: Sequence[str]) -> list[str]:
-        """Leave out workers that have joined with another version of `dpsvi`."""
-        for address in set(running) - self._checked:
-            self._checked.add(address)
-            try:
-                check_versions(self._client, [address])
-            except (OSError, RuntimeError) as error:
-                self._unfit.add(address)
-                warnings.warn(f"not used: {error}", RuntimeWarning, stacklevel=2)
-        return [address for address in running if address not in self._unfit]
+    def _usable(self, status: RunStatus) -> list[str]:
+        """Return the workers that can take part; wake up who has rested."""
+        self._unreliable &= set(status.workers)
+        now = time.monotonic()
+        for address, until in list(self._resting.items()):
+            if until <= now:
+                del self._resting[address]
+        return self._roll.fit_for_work(status.running, status.workers)
+
+    def _summon(self) -> None:
+        if self._summons is None or self._summons.done():
+            self._summons = summon(self._client)
+
+    def _rest(self, address: str, error: BaseException) -> None:
+        self._resting[address] = time.monotonic() + _REST
+        self._unreliable.add(address)
+        self._trouble = f"{address} could not be reached: {error!r}"
+
+    def _place(self, slot: _Slot, workers: Sequence[str]) -> bool:
+        """Start a loop for a shard; False if no worker can take it now."""
+        awake = [address for address in workers if address not in self._resting]
+        if not awake:
+            return False
+        address = self._choose(slot, awake)
+        try:
+            self._begin(slot, address)
+        except (KeyError, OSError) as error:
+            # Workers go at any moment; the next status will tell.
+            self._rest(address, error)
+            return False
+        slot.attempts += 1
+        slot.fruitless += 1
+        return True
 
     def _begin(self, slot: _Slot, address: str) -> None:
         self._let_go(slot)
@@ -180,7 +230,6 @@ class Fleet:
             # The same documents in the same order again would count twice.
             keys = (*seed.spawn_key, slot.attempts)
             seed = np.random.SeedSequence(seed.entropy, spawn_key=keys)
-        slot.attempts += 1
         slot.released = False
         slot.address = address
         order = Order(
@@ -205,7 +254,12 @@ class Fleet:
         if isinstance(slot.shard, Future):
             return slot.shard
         # In a list: a dict would be taken for the names of several things.
-        [data] = self._client.scatter([slot.shard], workers=[slot.address], hash=False)
+        [data] = self._client.sync(
+            *(self._client.scatter, [slot.shard]),
+            workers=[slot.address],
+            hash=False,
+            callback_timeout=_DELIVERY,
+        )
         slot.data = [data]
         return data
 
@@ -218,7 +272,8 @@ class Fleet:
     def _spread(self, status: RunStatus, workers: Sequence[str]) -> None:
         """Give a worker without a loop one of a worker with several."""
         load = Counter(slot.address for slot in self._slots)
-        idle = sum(1 for address in workers if not load[address])
+        wanting = set(workers) - self._unreliable
+        idle = sum(1 for address in wanting if not load[address])
         for incarnation, member in status.members.items():
             if not idle:
                 return
@@ -234,10 +289,16 @@ class Fleet:
         load = Counter(slot.address for slot in self._slots if slot.loop is not None)
         holders: Sequence[str] = ()
         if isinstance(slot.shard, Future):
-            holders = self._client.who_has([slot.shard]).get(slot.shard.key, ())
+            with suppress(OSError):
+                holders = self._client.who_has([slot.shard]).get(slot.shard.key, ())
         return min(
             workers,
-            key=lambda address: (load[address], address not in holders, address),
+            key=lambda address: (
+                address in self._unreliable,
+                load[address],
+                address not in holders,
+                address,
+            ),
         )
 
     def _seconds_left(self) -> float | None:
@@ -245,9 +306,9 @@ class Fleet:
             return None
         return max(0.01, self._plan.max_time - (time.monotonic() - self._start))
 
-    def _wait_for_workers(self) -> None:
+    def _check_patience(self) -> None:
         if time.monotonic() - self._lonely_since > _PATIENCE:
             raise RuntimeError(
-                f"the cluster has had no worker for {_PATIENCE:.0f} seconds; "
-                "start some and fit again"
+                "the cluster has had no worker that can be used for "
+                f"{_PATIENCE:.0f} seconds ({self._trouble}); start some and fit again"
             )

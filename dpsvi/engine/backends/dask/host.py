@@ -9,6 +9,7 @@ from typing import Any
 
 from distributed.diagnostics.plugin import SchedulerPlugin
 
+from dpsvi.engine.backends.dask.page import Page
 from dpsvi.engine.backends.dask.session import Member, Session
 from dpsvi.engine.backends.dask.wire import PROTOCOL, operation, pack, unpack
 
@@ -32,6 +33,7 @@ class MasterHost(SchedulerPlugin):
     def __init__(self) -> None:
         self._sessions: dict[str, Session] = {}
         self._scheduler: Any = None
+        self._page: Page | None = None
 
     def _operations(self) -> dict[str, Callable[..., Coroutine[Any, Any, Reply]]]:
         given = (
@@ -45,6 +47,7 @@ class MasterHost(SchedulerPlugin):
         """Called by Dask when the plugin is registered."""
         self._scheduler = scheduler
         scheduler.handlers.update(self._operations())
+        self._page = Page(scheduler, self._sessions)
 
     async def close(self) -> None:
         """Called by Dask when the scheduler closes."""
@@ -56,6 +59,8 @@ class MasterHost(SchedulerPlugin):
             self._drop(session_id)
         for name in self._operations():
             self._scheduler.handlers.pop(name, None)
+        if self._page is not None:
+            self._page.remove()
         self._scheduler.plugins.pop(HOST_NAME, None)
         return _reply()
 

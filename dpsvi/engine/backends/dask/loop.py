@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import numpy as np
@@ -22,6 +23,8 @@ from dpsvi.engine.problem import Problem, Push, Receipt
 from dpsvi.engine.worker import Worker, work
 
 __all__ = ["Order", "work_loop"]
+
+Reply = TypeVar("Reply")
 
 # Seconds between two questions whether to break off a round.
 _HEARTBEAT = 1.0
@@ -175,7 +178,7 @@ class RemoteExchange:
                 if reply["stop"]:
                     self.halt(team)
 
-        listener = asyncio.run_coroutine_threadsafe(listen(), self._loop)
+        listener = self._start(listen())
         try:
             yield
         finally:
@@ -187,9 +190,7 @@ class RemoteExchange:
     def _try(self, name: str, **content: Any) -> dict[str, Any]:
         """Call an operation of the host, again if the connection fails."""
         for tried in range(1, _TRIES + 1):
-            call = asyncio.run_coroutine_threadsafe(
-                self._send(name, **content), self._loop
-            )
+            call = self._start(self._send(name, **content))
             try:
                 return call.result(_LONGEST_CALL)
             except OSError:
@@ -198,6 +199,14 @@ class RemoteExchange:
                     raise
             time.sleep(_PAUSE * tried)
         raise AssertionError("unreachable")
+
+    def _start(self, coroutine: Coroutine[Any, Any, Reply]) -> Future[Reply]:
+        """Run on the event loop of the Dask worker; RuntimeError if that is closed."""
+        try:
+            return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        except RuntimeError:
+            coroutine.close()
+            raise
 
     async def _send(self, name: str, **content: Any) -> dict[str, Any]:
         call = getattr(self._worker.scheduler, operation(name))

@@ -62,6 +62,8 @@ class Session:
         No steps are handed out any more; what is under way is still welcome.
     error : BaseException or None
         What went wrong in a merge.
+    n_bytes : int
+        Sent by and to the workers so far.
     """
 
     def __init__(self, master: Master, client: str) -> None:
@@ -73,7 +75,7 @@ class Session:
         self.ending = False
         self.error: BaseException | None = None
         self._opened = time.monotonic()
-        self._n_bytes = 0
+        self.n_bytes = 0
         # Merges that the client has not been told of, after those that it has.
         self._news: list[News] = []
         self._told = 0
@@ -81,6 +83,11 @@ class Session:
         self._pulls: dict[str, tuple[int, range]] = {}
         self._changed = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "dpsvi-master")
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._opened
 
     async def do(self, function: Callable[..., T], *args: Any) -> T:
         """Call a function on the master's thread; an error of it ends the run."""
@@ -131,12 +138,12 @@ class Session:
         else:
             snapshot = Snapshot(None, self.master.version, range(0))
         packed, size = pack(snapshot)
-        self._n_bytes += size
+        self.n_bytes += size
         return packed
 
     def receive(self, push: Push, size: int) -> Receipt:
         """Push, on the master's thread."""
-        self._n_bytes += size
+        self.n_bytes += size
         if push.incarnation in self.members:
             self.pushes[self.members[push.incarnation].slot] += 1
         else:
@@ -145,10 +152,9 @@ class Session:
         receipt = self.master.receive(push)
         report = self.master.report
         if receipt.version > before and report is not None:
-            seconds = time.monotonic() - self._opened
             workers = {"workers": float(len(self.members))}
             report = replace(report, statistics={**report.statistics, **workers})
-            self._news.append(News(report, seconds, self._n_bytes))
+            self._news.append(News(report, self.seconds, self.n_bytes))
         return receipt
 
     def look(self) -> Any:

@@ -1,0 +1,223 @@
+"""Documents in blocks: Dask collections, futures, files, or a list of matrices.
+
+Dask is imported only where a block is one of Dask's own.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import scipy.sparse as sp
+
+from dpsvi.models.lda.pairs import counts_of_pairs
+
+__all__ = [
+    "assembled",
+    "block_sizes",
+    "blocks_of",
+    "computed",
+    "dtype_of",
+    "in_blocks",
+    "is_lazy",
+    "n_rows",
+    "opened",
+]
+
+
+def in_blocks(X: Any) -> bool:
+    """Say whether documents come in blocks, and not as one table.
+
+    Examples
+    --------
+    >>> in_blocks(["part-0.npz", "part-1.npz"]), in_blocks([[1, 0], [0, 2]])
+    (True, False)
+    """
+    if isinstance(X, list | tuple):
+        return bool(X) and all(_is_file(x) or _is_dask(x) or _is_table(x) for x in X)
+    return _is_file(X) or _is_dask(X)
+
+
+def is_lazy(X: Any) -> bool:
+    """Say whether documents in blocks, or some of them, are Dask's to compute."""
+    return any(map(_is_dask, X if isinstance(X, list | tuple) else [X]))
+
+
+def blocks_of(X: Any) -> list[Any]:
+    """Return the blocks: as given, or delayed if Dask is to compute them.
+
+    Parameters
+    ----------
+    X : Dask array, data frame, bag, Delayed, future, path, or a sequence of blocks
+        In a sequence: Delayed, futures, paths of `.npz` files, matrices, Corpora.
+
+    Raises
+    ------
+    ValueError
+        If an array has not two dimensions.
+    """
+    if isinstance(X, list | tuple):
+        return list(X)
+    if _has(X, "chunks"):
+        if X.ndim != 2:
+            raise ValueError(
+                f"the Dask array has {X.ndim} dimensions; it needs two: documents "
+                "and words"
+            )
+        whole = X if X.numblocks[1] == 1 else X.rechunk({1: X.shape[1]})
+        return list(whole.to_delayed().ravel())
+    return list(X.to_delayed()) if _has(X, "to_delayed") else [X]
+
+
+def dtype_of(X: Any) -> Any:
+    """Return the dtype of a collection, None where that is not known yet."""
+    return X.dtype if _has(X, "dtype") else None
+
+
+def block_sizes(X: Any) -> list[float]:
+    """Return the documents of each block, NaN where that is not known yet."""
+    if _has(X, "chunks"):
+        return list(X.chunks[0])
+    return [float("nan")] * len(blocks_of(X))
+
+
+def computed(blocks: Sequence[Any], client: Any = None) -> list[Any]:
+    """Bring blocks into this process; a Dask client computes them, if one is given."""
+    if not is_lazy(list(blocks)):
+        return list(blocks)
+    if client is not None:
+        return list(client.gather(client.compute(list(blocks))))
+    import dask
+
+    found = [item.result() if _is_future(item) else item for item in blocks]
+    return list(dask.compute(*found))
+
+
+def opened(block: Any) -> Any:
+    """Return a block as a table, or as a list of documents that are lists of pairs.
+
+    Parameters
+    ----------
+    block : path, iterator of documents or of matrices, or a table
+        In this process. Files are read, iterators are used up.
+
+    Raises
+    ------
+    ValueError
+        If a file cannot be read here.
+    """
+    if _is_file(block):
+        return _read(block)
+    if isinstance(block, Iterator | list | tuple):
+        # A partition of a bag.
+        items = list(block)
+        if items and _is_table(items[0]):
+            tables = [sp.csr_array(getattr(item, "counts", item)) for item in items]
+            return sp.vstack(tables, format="csr")
+        return items
+    return block
+
+
+def assembled(
+    model: Any,
+    blocks: Sequence[Any],
+    numbers: Iterable[int] | None = None,
+    *,
+    whom: str,
+    dtype: Any = None,
+) -> sp.csr_array:
+    """Return blocks that are in this process as one table of checked counts.
+
+    Parameters
+    ----------
+    model : DPSVILatentDirichletAllocation
+        Told number and names of the words.
+    blocks : sequence
+        As `opened` takes them.
+    numbers : iterable of int or None, default=None
+        Of the blocks, for messages; None: 0, 1, ...
+    whom, dtype : str, dtype
+        As in `check_counts`.
+
+    Returns
+    -------
+    csr_array of shape (n_documents, n_words)
+        Perhaps without documents, and then of any width.
+
+    Raises
+    ------
+    ValueError
+        If a block is not valid, with its number, or does not fit the first one.
+    """
+    parts: list[sp.csr_array] = []
+    numbers = range(len(blocks)) if numbers is None else numbers
+    for number, table in zip(numbers, _tables(blocks), strict=True):
+        if not n_rows(table):
+            continue
+        try:
+            part = model._check(
+                table,
+                reset=not parts,
+                whom=whom,
+                dtype=parts[0].dtype if parts else dtype,
+            )
+        except (TypeError, ValueError) as error:
+            error.add_note(f"in block {number} of the documents")
+            raise
+        parts.append(part)
+    if not parts:
+        return sp.csr_array((0, 0), dtype=np.float32 if dtype is None else dtype)
+    return parts[0] if len(parts) == 1 else sp.vstack(parts, format="csr")
+
+
+def _tables(blocks: Iterable[Any]) -> list[Any]:
+    """Open blocks; those of pairs become as wide as the widest."""
+    tables = [opened(block) for block in blocks]
+    pairs = [i for i, table in enumerate(tables) if isinstance(table, list)]
+    for i in pairs:
+        tables[i] = counts_of_pairs(tables[i])
+    width = max((tables[i].shape[1] for i in pairs), default=0)
+    for i in pairs:
+        tables[i].resize(tables[i].shape[0], width)
+    return tables
+
+
+def n_rows(table: Any) -> int:
+    """Return the number of documents of a table or Corpus."""
+    return int(getattr(table, "counts", table).shape[0])
+
+
+def _has(item: Any, name: str) -> bool:
+    # Of the class: a Delayed has every attribute one asks for.
+    return hasattr(type(item), name)
+
+
+def _is_file(item: Any) -> bool:
+    return isinstance(item, str | os.PathLike)
+
+
+def _is_future(item: Any) -> bool:
+    return _has(item, "add_done_callback") and _has(item, "key")
+
+
+def _is_dask(item: Any) -> bool:
+    return _has(item, "__dask_graph__") or _is_future(item)
+
+
+def _is_table(item: Any) -> bool:
+    return sp.issparse(item) or _has(item, "vocabulary")
+
+
+def _read(path: str | os.PathLike[str]) -> sp.csr_array:
+    try:
+        return sp.csr_array(sp.load_npz(path))
+    except (OSError, ValueError, BadZipFile) as error:
+        raise ValueError(
+            f"{os.fspath(path)!r} cannot be read on host {socket.gethostname()} "
+            f"({error}); give `.npz` files of scipy.sparse.save_npz, in a folder that "
+            "every worker sees under this name"
+        ) from error

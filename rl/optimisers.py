@@ -1,0 +1,270 @@
+"""Local optimisers: lock-free steps on a flat vector that all threads share.
+
+Every thread of a worker makes one from the same `State`: the statistics of RMSProp
+and Adam are shared between the threads as the parameters are, and as in A3C (Mnih et
+al. 2016). No lock: two threads at once may lose a write of one another, here and
+there. A vector is worked on in blocks that fit into the cache next to the core, with
+scratch memory made once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "Optimiser",
+    "OptimiserName",
+    "OptimiserSettings",
+    "RMSProp",
+    "ScheduleName",
+    "Vector",
+    "check_optimiser",
+    "clip_by_norm",
+    "learning_rate_at",
+    "make_optimiser",
+    "new_state",
+]
+
+Vector: TypeAlias = NDArray[np.float32]
+OptimiserName: TypeAlias = Literal["sgd", "rmsprop", "adam"]
+ScheduleName: TypeAlias = Literal["constant", "linear"]
+
+_N_STATISTICS = {"sgd": 0, "rmsprop": 1, "adam": 2}
+# Floats of a block: four blocks are 256 KB, within the second cache of one core.
+_BLOCK = 1 << 14
+
+
+@dataclass(frozen=True)
+class OptimiserSettings:
+    """Which optimiser, and its constants.
+
+    Attributes
+    ----------
+    name : {"sgd", "rmsprop", "adam"}
+        Which one.
+    decay : float
+        Of the running mean of squared gradients; unused by SGD.
+    momentum : float
+        Of the running mean of gradients; Adam alone.
+    epsilon : float
+        Added to the root of the mean square.
+    max_norm : float or None
+        Longer gradients are shortened to this norm.
+    """
+
+    name: OptimiserName = "rmsprop"
+    decay: float = 0.99
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+    max_norm: float | None = 0.5
+
+
+def new_state(settings: OptimiserSettings, size: int) -> Vector:
+    """Return the statistics that an optimiser starts from.
+
+    Returns
+    -------
+    ndarray of float32 of shape (n_statistics, size)
+        RMSProp: mean squares, which start at 1: from 0 the first steps would be
+        ten times as long as later ones, which kills rectified units. Adam: mean
+        gradients, mean squares. SGD: nothing.
+
+    Raises
+    ------
+    ValueError
+        If there is no such optimiser.
+    """
+    check_optimiser(settings.name)
+    if settings.name == "rmsprop":
+        return np.ones((1, size), dtype=np.float32)
+    return np.zeros((_N_STATISTICS[settings.name], size), dtype=np.float32)
+
+
+def check_optimiser(name: str) -> None:
+    """Refuse an unknown name.
+
+    Raises
+    ------
+    ValueError
+        If there is no such optimiser.
+    """
+    if name not in _KINDS:
+        raise ValueError(
+            f"no optimiser {name!r}; choose one of {', '.join(sorted(_KINDS))}"
+        )
+
+
+class _Blocks:
+    """A vector in blocks, with scratch for one of them."""
+
+    def __init__(self, size: int) -> None:
+        self.slices = [
+            slice(start, min(start + _BLOCK, size)) for start in range(0, size, _BLOCK)
+        ]
+        self._scratch = np.empty((2, min(_BLOCK, size)), dtype=np.float32)
+
+    def __iter__(self) -> Iterator[tuple[slice, Vector, Vector]]:
+        for block in self.slices:
+            length = block.stop - block.start
+            yield block, self._scratch[0, :length], self._scratch[1, :length]
+
+
+class SGD:
+    """w -= rate * gradient."""
+
+    def __init__(self, settings: OptimiserSettings, state: Vector) -> None:
+        self._blocks = _Blocks(state.shape[1])
+
+    def step(self, weights: Vector, gradient: Vector, rate: float, count: int) -> None:
+        """Move the weights in place; see `Optimiser`."""
+        for block, step, _ in self._blocks:
+            np.multiply(gradient[block], np.float32(rate), out=step)
+            weights[block] -= step
+
+
+class RMSProp:
+    """Divides by the root of a running mean of squared gradients."""
+
+    def __init__(self, settings: OptimiserSettings, state: Vector) -> None:
+        self._blocks = _Blocks(state.shape[1])
+        self._square = state[0]
+        self._decay = np.float32(settings.decay)
+        self._epsilon = np.float32(settings.epsilon)
+
+    def step(self, weights: Vector, gradient: Vector, rate: float, count: int) -> None:
+        """Move the weights in place; see `Optimiser`."""
+        for block, step, root in self._blocks:
+            given, square = gradient[block], self._square[block]
+            _average(square, given, self._decay, step, squared=True)
+            np.sqrt(square, out=root)
+            root += self._epsilon
+            np.multiply(given, np.float32(rate), out=step)
+            step /= root
+            weights[block] -= step
+
+
+class Adam:
+    """RMSProp with a running mean of gradients, both corrected for their start."""
+
+    def __init__(self, settings: OptimiserSettings, state: Vector) -> None:
+        self._blocks = _Blocks(state.shape[1])
+        self._mean, self._square = state
+        self._momentum = np.float32(settings.momentum)
+        self._decay = np.float32(settings.decay)
+        self._epsilon = np.float32(settings.epsilon)
+
+    def step(self, weights: Vector, gradient: Vector, rate: float, count: int) -> None:
+        """Move the weights in place; see `Optimiser`."""
+        length = np.float32(rate / (1.0 - float(self._momentum) ** count))
+        widen = np.float32((1.0 - float(self._decay) ** count) ** -0.5)
+        for block, step, root in self._blocks:
+            given, mean, square = (
+                gradient[block],
+                self._mean[block],
+                self._square[block],
+            )
+            _average(mean, given, self._momentum, step)
+            _average(square, given, self._decay, step, squared=True)
+            np.sqrt(square, out=root)
+            root *= widen
+            root += self._epsilon
+            np.multiply(mean, length, out=step)
+            step /= root
+            weights[block] -= step
+
+
+def _average(
+    mean: Vector,
+    given: Vector,
+    decay: np.float32,
+    scratch: Vector,
+    *,
+    squared: bool = False,
+) -> None:
+    """mean = decay * mean + (1 - decay) * given, or given squared."""
+    np.multiply(given, np.float32(1.0) - decay, out=scratch)
+    if squared:
+        scratch *= given
+    mean *= decay
+    mean += scratch
+
+
+#: Any of them: ``step(weights, gradient, rate, count)`` moves the weights in place.
+#: `count` is the number of the update, from 1, over all threads.
+Optimiser: TypeAlias = SGD | RMSProp | Adam
+
+_KINDS: dict[str, Callable[[OptimiserSettings, Vector], Optimiser]] = {
+    "sgd": SGD,
+    "rmsprop": RMSProp,
+    "adam": Adam,
+}
+
+
+def make_optimiser(settings: OptimiserSettings, state: Vector) -> Optimiser:
+    """Return one thread's optimiser over the statistics of all threads.
+
+    Parameters
+    ----------
+    settings : OptimiserSettings
+        Which one.
+    state : ndarray of float32 of shape (n_statistics, size)
+        From `new_state`; written in place by every step.
+
+    Examples
+    --------
+    >>> settings = OptimiserSettings("sgd")
+    >>> weights = np.ones(3, dtype=np.float32)
+    >>> optimiser = make_optimiser(settings, new_state(settings, 3))
+    >>> optimiser.step(weights, np.ones(3, dtype=np.float32), rate=0.5, count=1)
+    >>> weights
+    array([0.5, 0.5, 0.5], dtype=float32)
+    """
+    return _KINDS[settings.name](settings, state)
+
+
+def clip_by_norm(gradient: Vector, max_norm: float | None) -> float:
+    """Shorten a gradient in place to a norm if it is longer; return its old norm."""
+    norm = float(np.sqrt(np.dot(gradient, gradient)))
+    if max_norm is not None and norm > max_norm:
+        gradient *= np.float32(max_norm / norm)
+    return norm
+
+
+def learning_rate_at(
+    step: int,
+    total_steps: int,
+    rate: float,
+    schedule: ScheduleName,
+    warm_up: int = 0,
+) -> float:
+    """Return the learning rate of a local step, counted over all workers.
+
+    Parameters
+    ----------
+    step, total_steps : int
+        Which step, from 0, of how many.
+    rate : float
+        The highest.
+    schedule : {"constant", "linear"}
+        "linear" falls to 0 at the end of the run.
+    warm_up : int, default=0
+        Steps over which the rate rises to begin with. While the statistics of an
+        optimiser are young its steps are long, and may kill rectified units.
+
+    Examples
+    --------
+    >>> learning_rate_at(75, 100, 1e-3, "linear")
+    0.00025
+    >>> learning_rate_at(0, 100, 1e-3, "constant", warm_up=10)
+    0.0001
+    """
+    if schedule == "linear":
+        rate *= max(0.0, 1.0 - step / total_steps)
+    return rate * min(1.0, (step + 1) / warm_up) if warm_up else rate

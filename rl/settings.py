@@ -1,0 +1,66 @@
+"""The constants of the method, as they travel to the workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dpsvi.rl.optimisers import OptimiserSettings, ScheduleName
+
+__all__ = ["Settings"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Constants of HSA2C.
+
+    Attributes
+    ----------
+    n_environments : int
+        Of each thread.
+    n_steps : int
+        Steps of a rollout in each environment, t_max in the paper.
+    discount : float
+        Of later rewards.
+    trace_decay : float
+        Of generalised advantages; 1: plain n-step returns, as in the paper.
+    entropy : float
+        Coefficient of the bonus, beta in the paper.
+    value_coefficient : float
+        Of half the squared error of the values.
+    normalise_advantages : bool
+        Whether the advantages of a rollout get mean 0 and deviation 1.
+    learning_rate : float
+        Local, eta in the paper.
+    schedule : {"constant", "linear"}
+        Of the local learning rate; "linear" falls to 0 at the end.
+    warm_up : int
+        Local steps over which the learning rate rises to begin with.
+    optimiser : OptimiserSettings
+        Local.
+    momentum : float
+        Of the master's SGD (Alg. 8); 0: none.
+    total_local_steps : int
+        Of the run, over all threads and workers: one rollout each.
+    first_step : int
+        Local steps done before, by a run that this one goes on from.
+    """
+
+    n_environments: int = 8
+    n_steps: int = 5
+    discount: float = 0.99
+    trace_decay: float = 1.0
+    entropy: float = 0.01
+    value_coefficient: float = 0.5
+    normalise_advantages: bool = False
+    learning_rate: float = 7e-4
+    schedule: ScheduleName = "constant"
+    warm_up: int = 0
+    optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
+    momentum: float = 0.0
+    total_local_steps: int = 1
+    first_step: int = 0
+
+    @property
+    def samples(self) -> int:
+        """Agent steps of one local step."""
+        return self.n_environments * self.n_steps

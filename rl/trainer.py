@@ -1,0 +1,162 @@
+"""From the arguments of `train` to a run of the engine, and back to an agent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from dpsvi.engine import Plan, run
+from dpsvi.engine import Result as EngineResult
+from dpsvi.rl.checkpoint import Checkpoint
+from dpsvi.rl.environments import Env, spec_of
+from dpsvi.rl.evaluation import evaluate
+from dpsvi.rl.hsa2c import HSA2CProblem, ModelParameters
+from dpsvi.rl.monitor import RecentScores, TrainingMonitor
+from dpsvi.rl.networks import Network, flatten, network_for
+from dpsvi.rl.optimisers import Vector
+from dpsvi.rl.options import settings_for
+from dpsvi.rl.placement import Placement
+from dpsvi.rl.policy import Policy, Provenance
+from dpsvi.rl.protocol import Protocol
+from dpsvi.rl.result import Result
+
+__all__ = ["Trainer"]
+
+
+class Trainer:
+    """One call of `train`; whatever is wrong is found on construction.
+
+    Parameters
+    ----------
+    env, network, protocol
+        As `dpsvi.rl.train` takes them.
+    total_steps : int
+        Agent steps to do.
+    constants : mapping
+        Of the method, as `dpsvi.rl.options.settings_for` takes them.
+    checkpoint : path or None
+        File to save to, and to go on from.
+    """
+
+    def __init__(
+        self,
+        env: Env,
+        network: Network | None,
+        protocol: Protocol | None,
+        *,
+        total_steps: int,
+        constants: Mapping[str, Any],
+        checkpoint: str | os.PathLike[str] | None,
+    ) -> None:
+        self._env, self._network = env, network
+        self.spec = spec_of(env, protocol=protocol)
+        self.total_steps = total_steps
+        settings = settings_for(self.spec, constants, total_steps=total_steps)
+        self._file: Checkpoint | None = None
+        if checkpoint is not None:
+            self._file = Checkpoint(checkpoint, self._identity(settings.optimiser.name))
+        self._saved = self._file.load() if self._file else None
+        self.steps_before = self._saved.steps if self._saved else 0
+        settings = settings_for(
+            self.spec,
+            constants,
+            total_steps=total_steps,
+            steps_before=self.steps_before,
+        )
+        self.settings = settings
+        self._problem = HSA2CProblem(
+            env, self.spec, settings, network, keep_statistics=self._file is not None
+        )
+
+    def plan(self, place: Placement, seed: int | None, **layout: Any) -> Plan:
+        """Lay out the rest of the training; `layout`: more of `dpsvi.engine.Plan`."""
+        done = self.settings.first_step
+        return Plan(
+            total_steps=max(0, self.settings.total_local_steps - done),
+            n_workers=place.n_workers,
+            n_threads=place.n_threads,
+            # A training that goes on is not to see the same episodes again.
+            seed=None if seed is None else seed + self.steps_before,
+            **layout,
+        )
+
+    def monitor(self, **options: Any) -> TrainingMonitor:
+        """Watch this training; `options` as `TrainingMonitor` takes them."""
+        episodes = self._saved.episodes if self._saved else 0
+        return TrainingMonitor(
+            total_steps=self.total_steps,
+            steps_before=self.steps_before,
+            n_actions=self.spec.n_actions,
+            scores=RecentScores(episodes),
+            checkpoint=self._file,
+            **options,
+        )
+
+    def score(self, weights: Vector, episodes: int) -> float:
+        """Return the mean score of some whole games."""
+        policy = Policy.from_vector(weights, self.spec, self._network)
+        return evaluate(policy, self._env, episodes=episodes).mean
+
+    def run(
+        self, plan: Plan, place: Placement, monitor: TrainingMonitor, log_dir: Path
+    ) -> Result:
+        """Train; with a checkpoint, the end of the training is saved too."""
+        try:
+            done = run(
+                self._problem,
+                [None] * plan.n_workers,
+                plan,
+                backend=place.backend,
+                parameters=self._saved.parameters if self._saved else None,
+                monitor=monitor,
+            )
+        except Exception as error:
+            self._add_note(error)
+            raise
+        monitor.finish()
+        steps = self.steps_before + int(done.counters.merged)
+        if self._file is not None:
+            self._file.save(monitor.saved(done.parameters, steps))
+        return self._result(done, monitor, steps, log_dir)
+
+    def _identity(self, optimiser: str) -> dict[str, Any]:
+        """What makes two trainings the same for a checkpoint."""
+        return {
+            "environment": self.spec.name,
+            "protocol": self.spec.protocol.to_dict(),
+            "n_parameters": flatten(network_for(self.spec, self._network)).n,
+            "optimiser": optimiser,
+        }
+
+    def _add_note(self, error: Exception) -> None:
+        if self._file is not None and self._file.path.exists():
+            error.add_note(
+                f"The training so far is in {str(self._file.path)!r}: train again with "
+                "the same checkpoint= to go on from there."
+            )
+
+    def _result(
+        self, done: EngineResult, monitor: TrainingMonitor, steps: int, log_dir: Path
+    ) -> Result:
+        parameters: ModelParameters = done.parameters
+        score = monitor.score
+        provenance = Provenance(
+            steps=steps, score=score, settings=asdict(self.settings)
+        )
+        policy = Policy.from_vector(
+            parameters.weights, self.spec, self._network, provenance
+        )
+        seconds = monitor.seconds
+        return Result(
+            policy=policy,
+            history=monitor.history,
+            reason=done.reason,
+            steps=steps,
+            episodes=monitor.episodes,
+            seconds=seconds,
+            throughput=done.counters.merged / seconds if seconds > 0 else 0.0,
+            log_dir=log_dir,
+        )

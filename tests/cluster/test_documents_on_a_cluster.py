@@ -1,0 +1,156 @@
+"""Documents that stay on the workers of a cluster, and fits that are awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import dask.bag
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from dask import delayed
+
+from dpsvi import DPSVILatentDirichletAllocation
+from dpsvi.datasets import Corpus, make_corpus
+
+COUNTS = make_corpus(1200, n_words=200, n_topics=5, random_state=0).counts
+CUTS = [slice(start, start + 300) for start in range(0, 1200, 300)]
+
+
+def make(**more: Any) -> DPSVILatentDirichletAllocation:
+    given = {"max_iter": 4, "batch_size": 40, "random_state": 0, **more}
+    return DPSVILatentDirichletAllocation(5, **given)
+
+
+def array(folder: Path) -> Any:
+    return da.from_array(COUNTS.toarray(), chunks=(300, 100))
+
+
+def bag(folder: Path) -> Any:
+    rows = [COUNTS[i : i + 1] for i in range(1200)]
+    pairs = [list(zip(r.indices.tolist(), r.data.tolist(), strict=True)) for r in rows]
+    return dask.bag.from_sequence(pairs, npartitions=3)
+
+
+def corpora(folder: Path) -> Any:
+    words = [f"w{number}" for number in range(200)]
+    return [delayed(Corpus(COUNTS[cut], vocabulary=words)) for cut in CUTS]
+
+
+def files(folder: Path) -> Any:
+    paths = [folder / f"{number}.npz" for number in range(4)]
+    for path, cut in zip(paths, CUTS, strict=True):
+        sp.save_npz(path, sp.csr_matrix(COUNTS[cut]))
+    return paths
+
+
+def one_block(folder: Path) -> Any:
+    return delayed(COUNTS)
+
+
+@pytest.mark.parametrize("form", [array, bag, corpora, files, one_block])
+def test_a_fit_to_documents_that_stay_there(
+    cluster_client: Any, form: Any, tmp_path: Path
+) -> None:
+    X = form(tmp_path)
+    model = make().fit(X, client=cluster_client)
+    history = model.history_
+    assert history["bytes"][-1] > 0
+    # Of three blocks one worker has two: its mini-batches are larger.
+    assert history["documents"][-1] > (0.9 if form is bag else 0.99) * 4 * 1200
+    assert np.nanmax(history["workers"]) == 2
+    # By chance it would be 200.
+    here = make(backend="local").fit(COUNTS)
+    assert model.perplexity(COUNTS) < 1.3 * here.perplexity(COUNTS) < 50
+    assert model.bound_ == pytest.approx(model.perplexity(COUNTS), rel=0.02)
+    assert hasattr(model, "feature_names_in_") == (form is corpora)
+
+
+def test_futures_stay_where_they_are(cluster_client: Any) -> None:
+    blocks = [cluster_client.submit(COUNTS.__getitem__, cut) for cut in CUTS]
+    model = make().fit(blocks, client=cluster_client, X_val=blocks[0])
+    assert np.isfinite(model.history_["heldout_perplexity"]).any()
+    theta, score = model.transform(blocks), model.perplexity(blocks)
+    found = cluster_client.compute([theta, score])
+    np.testing.assert_allclose(found[0].result(60), model.transform(COUNTS), rtol=1e-6)
+    assert found[1].result(60) == pytest.approx(model.perplexity(COUNTS), rel=1e-6)
+
+
+def test_a_broken_block_is_named_and_nothing_is_left(
+    cluster_client: Any, tmp_path: Path
+) -> None:
+    model = make()
+    with pytest.raises(ValueError, match="Negative values") as caught:
+        model.fit([COUNTS, -COUNTS], client=cluster_client)
+    assert "block 1" in caught.value.__notes__[0]
+    missing = tmp_path / "missing.npz"
+    with pytest.raises(ValueError, match=r"cannot be read on host .* every worker"):
+        model.fit([missing, missing], client=cluster_client)
+    with pytest.raises(ValueError, match="bring all to one vocabulary"):
+        model.fit([COUNTS, COUNTS[:, :100]], client=cluster_client)
+    named = Corpus(COUNTS, vocabulary=[f"w{number}" for number in range(200)])
+    with pytest.raises(ValueError, match="different vocabularies"):
+        model.fit([COUNTS, named], client=cluster_client)
+    with pytest.raises(ValueError, match="there are none in the blocks"):
+        model.fit([COUNTS[:0]] * 2, client=cluster_client)
+    assert not hasattr(model, "n_features_in_")
+    # The frames of the errors hold some.
+    gc.collect()
+    assert not cluster_client.futures
+
+
+@pytest.mark.parametrize("processes", [True, False])
+def test_a_fit_is_awaited_beside_an_event_loop(processes: bool) -> None:
+    from distributed import Client, LocalCluster
+
+    async def main() -> None:
+        async with (
+            LocalCluster(
+                n_workers=2,
+                threads_per_worker=1,
+                processes=processes,
+                dashboard_address=":0",
+                asynchronous=True,
+            ) as cluster,
+            Client(cluster, asynchronous=True, set_as_default=False) as client,
+        ):
+            model: Any = make()
+            beats = 0
+
+            async def beat() -> None:
+                nonlocal beats
+                while True:
+                    beats += 1
+                    await asyncio.sleep(0.01)
+
+            beating = asyncio.ensure_future(beat())
+            assert await model.fit(COUNTS, client=client) is model
+            beating.cancel()
+            assert model.n_iter_ == 4
+            # The loop went on meanwhile.
+            assert beats > 5
+            await cancelled_fit(client)
+
+    asyncio.run(main())
+
+
+async def cancelled_fit(client: Any) -> None:
+    running = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    model: Any = make(max_iter=100_000)
+    fit = asyncio.ensure_future(
+        model.fit(
+            COUNTS,
+            client=client,
+            callbacks=[lambda progress: loop.call_soon_threadsafe(running.set)],
+        )
+    )
+    await running.wait()
+    fit.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await fit
+    assert not hasattr(model, "components_")
