@@ -1,8 +1,8 @@
-"""Whether the scheduler still answers while it hosts a master.
+"""How long the scheduler takes to answer while it hosts a master.
 
-The client asks the scheduler for nothing, again and again, while workers exchange
-parameters with the master: all of them, or the rows of the words they need. Prints
-Markdown: milliseconds until the answer.
+The client asks for next to nothing, again and again, while workers exchange parameters
+with the master: all of them, or the rows of the words they need. Prints Markdown:
+milliseconds until the answer.
 
     python benchmarks/responsiveness.py --data /path/to/corpora
 """
@@ -19,7 +19,7 @@ import click
 import numpy as np
 from corpora import CORPORA, data_folder, load
 from distributed import Client
-from processes import Processes, started
+from separate import separate_cluster
 
 from dpsvi import DPSVILatentDirichletAllocation
 from dpsvi.engine import Plan, Update, run
@@ -67,16 +67,15 @@ class LocalDense:
         return Update(self.payload, 1.0)
 
 
-def ask_while(client: Client, work: Callable[[], Any]) -> list[float]:
-    """Milliseconds of each answer from the first second of the work until its end."""
+def ask_while(client: Client, work: Callable[[], Any] | None) -> list[float]:
+    """Milliseconds of each answer while the work goes on; without any: two seconds."""
 
     async def ask() -> None:
         await client.scheduler.identity(n_workers=0)
 
     waited = []
     with ThreadPoolExecutor(1) as pool:
-        working: Future[Any] = pool.submit(work)
-        time.sleep(1.0)
+        working: Future[Any] = pool.submit(work or (lambda: time.sleep(2.0)))
         while not working.done():
             begun = time.perf_counter()
             client.sync(ask)
@@ -84,3 +83,72 @@ def ask_while(client: Client, work: Callable[[], Any]) -> list[float]:
             time.sleep(PAUSE)
         working.result()
     return waited
+
+
+def fit_dense(client: Client, n_workers: int, n_bytes: int, seconds: float) -> Any:
+    """As many rounds as there are in so many seconds."""
+    plan = Plan(
+        total_steps=10**9, n_workers=n_workers, max_time=seconds, master_batch_size=1
+    )
+    return run(Dense(n_bytes), [None] * n_workers, plan, backend=Dask(client))
+
+
+def row(name: str, waited: list[float], history: Any = None) -> str:
+    """One row of the table."""
+    rounds = megabytes = "-"
+    if history is not None:
+        time, sent = history["time"], history["bytes"]
+        speed = (len(time) - 1) / (time[-1] - time[0])
+        rounds = f"{speed:.1f}"
+        megabytes = f"{(sent[-1] - sent[0]) / (len(sent) - 1) / 2**20:.1f}"
+    median, high = np.percentile(waited, [50, 95])
+    cells = [name, f"{median:.1f}", f"{high:.1f}", f"{max(waited):.1f}"]
+    return "| " + " | ".join([*cells, rounds, megabytes]) + " |"
+
+
+@click.command()
+@click.option("--corpus", type=click.Choice(sorted(CORPORA)), default="wikipedia")
+@click.option("--data", help="Folder of corpora; else DPSVI_BENCH_DATA.")
+@click.option("--documents", type=int, default=20_000, help="Training documents.")
+@click.option("--topics", default=100)
+@click.option("--workers", default=4)
+@click.option("--seconds", default=20.0, help="Of each exchange.")
+def main(
+    corpus: str,
+    data: str | None,
+    documents: int,
+    topics: int,
+    workers: int,
+    seconds: float,
+) -> None:
+    """Measure and print."""
+    train = load(corpus, data_folder(data), documents).train.astype(np.float32)
+    n_bytes = 4 * topics * train.shape[1]
+    model = DPSVILatentDirichletAllocation(
+        topics, max_iter=1000, max_time=seconds, n_jobs=1, random_state=0
+    )
+    with separate_cluster(workers) as client:
+        lines = [row("nothing", ask_while(client, None))]
+        histories: list[Any] = []
+
+        def dense() -> None:
+            result = fit_dense(client, workers, n_bytes, seconds)
+            histories.append(result.history)
+
+        def sparse() -> None:
+            histories.append(model.fit(train, client=client).history_)
+
+        # Kernels are compiled and data are loaded.
+        model.set_params(max_time=5.0).fit(train[:2000], client=client)
+        model.set_params(max_time=seconds)
+        name = f"{n_bytes / 1e6:.0f} MB, {workers} workers"
+        for kind, work in (("dense", dense), ("sparse", sparse)):
+            waited = ask_while(client, work)
+            lines.append(row(f"{kind}, {name}", waited, histories.pop()))
+    print("| exchange | ms, median | 95% | most | rounds/s | MB/round |")
+    print("|---|---:|---:|---:|---:|---:|")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()

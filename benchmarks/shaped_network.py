@@ -35,8 +35,8 @@ from dpsvi.models.lda.worker import OnlineWorker
 Kind = Literal["dense", "sparse", "sparse, bfloat16"]
 KINDS: tuple[Kind, ...] = ("dense", "sparse", "sparse, bfloat16")
 
-# Merges that are left out: connections are made, kernels are loaded.
-_WARM = 3
+# Rounds that are left out: connections are made, kernels are loaded.
+_WARM = 4
 
 
 class DenseWorker(OnlineWorker):
@@ -82,7 +82,7 @@ class Setting(NamedTuple):
 
 @contextmanager
 def cluster(n_workers: int, megabits: float) -> Iterator[Client]:
-    """A scheduler and workers, each on a host of its own, and a client at the switch."""
+    """Scheduler and workers on hosts of their own, and a client at the switch."""
     with Star(1 + n_workers, megabits) as star:
         scheduler, *workers = star.addresses
         # Workers load `DenseProblem` from here.
@@ -113,18 +113,27 @@ def exchange(
     train, n = setting.split.train, setting.n_workers
     n_steps = 20 * train.shape[0] // batch
     plan = Plan(
-        total_steps=n_steps, n_workers=n, local_steps=steps, max_time=seconds, seed=0
+        total_steps=n_steps,
+        n_workers=n,
+        local_steps=steps,
+        # A version for each round.
+        master_batch_size=1,
+        max_time=seconds,
+        seed=0,
     )
     problem = setting.problem(kind, n_steps, batch)
     return run(problem, [train[i::n] for i in range(n)], plan, backend=Dask(client))
 
 
-def row(name: str, result: Result, n_workers: int) -> tuple[list[str], float]:
+def row(name: str, result: Result) -> tuple[list[str], float]:
     """Cells of the table, and the rounds per second."""
     history = result.history
-    time, pushes = history["time"][_WARM:], n_workers * (len(history) - _WARM - 1)
-    speed = pushes / (time[-1] - time[0])
-    sent = (history["bytes"][-1] - history["bytes"][_WARM]) / pushes / 2**20
+    n_rounds = len(history) - _WARM - 1
+    if n_rounds < 1:
+        raise click.ClickException(f"{name}: too few rounds; give more --seconds")
+    time = history["time"][_WARM:]
+    speed = n_rounds / (time[-1] - time[0])
+    sent = (history["bytes"][-1] - history["bytes"][_WARM]) / n_rounds / 2**20
     share = float(np.median(history["communication"][_WARM:]))
     return [name, f"{speed:.2f}", f"{sent:.2f}", f"{share:.0%}"], speed
 
@@ -138,7 +147,7 @@ def compare(
         dense = 0.0
         for kind in KINDS:
             result = exchange(client, setting, kind, local_steps, batch, seconds)
-            cells, speed = row(kind, result, setting.n_workers)
+            cells, speed = row(kind, result)
             dense = speed if kind == "dense" else dense
             cells.insert(1, str(local_steps * batch))
             line(*cells, f"{speed / dense:.1f}")

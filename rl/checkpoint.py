@@ -14,6 +14,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from dpsvi.rl.files import PathLike, whole_file
 from dpsvi.rl.hsa2c import ModelParameters
 
 __all__ = ["Checkpoint", "Saved"]
@@ -58,9 +59,7 @@ class Checkpoint:
         If the folder does not exist.
     """
 
-    def __init__(
-        self, path: str | os.PathLike[str], settings: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, path: PathLike, settings: Mapping[str, Any]) -> None:
         self.path = Path(path)
         self._settings = dict(settings)
         self._last = time.monotonic()
@@ -109,12 +108,10 @@ class Checkpoint:
             {name: np.ascontiguousarray(a) for name, a in vars(parameters).items()},
             metadata={"header": json.dumps(header)},
         )
-        part = self.path.with_name(self.path.name + ".part")
-        with part.open("wb") as file:
+        with whole_file(self.path) as part, part.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        part.replace(self.path)
         self._last = time.monotonic()
 
     def _check(self, then: Mapping[str, Any]) -> None:

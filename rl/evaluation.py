@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from dpsvi.rl.environments import Env, Environments, Episode, make
-from dpsvi.rl.policy import Policy, one_torch_thread
+from dpsvi.rl.policy import Policy
 from dpsvi.rl.protocol import Protocol
 from dpsvi.rl.registry import atari_game, name_of
 from dpsvi.rl.scores import human_normalised
+from dpsvi.rl.torch_threads import one_torch_thread
 
 __all__ = ["Evaluation", "evaluate", "played_by"]
 
@@ -116,7 +117,7 @@ def evaluate(
     --------
     >>> from dpsvi.rl.environments import spec_of
     >>> from dpsvi.rl.evaluation import evaluate
-    >>> from dpsvi.rl.policy import Policy, one_torch_thread
+    >>> from dpsvi.rl.policy import Policy
     >>> result = evaluate(Policy.untrained(spec_of("CartPole-v1")), episodes=5)
     >>> len(result.scores), result.mean < 100
     (5, True)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 __all__ = ["needs_extra"]
 
-_OF_THE_EXTRA = {"torch", "gymnasium", "ale_py", "cv2", "safetensors", "imageio"}
+_OF_THE_EXTRA = {"torch", "gymnasium", "ale_py", "safetensors", "PIL"}
 
 
 @contextmanager

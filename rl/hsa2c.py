@@ -26,13 +26,11 @@ hold them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from weakref import finalize
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -46,6 +44,7 @@ from dpsvi.rl.optimisers import (
     make_optimiser,
     new_state,
 )
+from dpsvi.rl.policy import one_torch_thread
 from dpsvi.rl.settings import Settings
 from dpsvi.rl.tally import merged
 
@@ -284,14 +283,3 @@ def _close(actors: Sequence[Actor | None]) -> None:
     for actor in actors:
         if actor is not None:
             actor.close()
-
-
-@contextmanager
-def one_torch_thread() -> Iterator[None]:
-    """Let torch compute on the calling thread alone: the actors are the threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -20,7 +18,7 @@ from dpsvi.rl.protocol import Protocol
 from dpsvi.rl.safe import Saved, read_saved, write_saved
 from dpsvi.rl.stepping import EnvironmentSpec, Observations
 
-__all__ = ["Policy", "Provenance", "load", "one_torch_thread"]
+__all__ = ["Policy", "Provenance", "load"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,21 +215,6 @@ def load(path: PathLike, *, network: Network | None = None) -> Policy:
         )
     _fill(path, made, arrays)
     return Policy(made, saved.spec, Provenance(**saved.provenance))
-
-
-@contextmanager
-def one_torch_thread() -> Iterator[None]:
-    """Keep torch to the calling thread meanwhile.
-
-    Acting is many small passes, in which a second thread gains nothing; on a busy
-    machine its passes wait for each other, and take several times as long.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _fill(

@@ -12,9 +12,10 @@ from dpsvi.rl.evaluation import check_fit, played_by, scoring_rules
 from dpsvi.rl.files import PathLike
 from dpsvi.rl.films import writer_for
 from dpsvi.rl.frames import Frame, Stage, open_stage
-from dpsvi.rl.policy import Policy, one_torch_thread
+from dpsvi.rl.policy import Policy
 from dpsvi.rl.protocol import Protocol
 from dpsvi.rl.registry import name_of
+from dpsvi.rl.torch_threads import one_torch_thread
 
 __all__ = ["record"]
 

@@ -59,8 +59,7 @@ class Result:
     @property
     def score(self) -> float:
         """Mean raw score of the last hundred training episodes; nan without any."""
-        scores = self.history["score"] if len(self.history) else []
-        return float(scores[-1]) if len(scores) else math.nan
+        return float(self.history["score"][-1]) if len(self.history) else math.nan
 
     def __str__(self) -> str:
         """Score, effort and rules, on a few lines."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ from dpsvi.engine import Result as EngineResult
 from dpsvi.rl.checkpoint import Checkpoint
 from dpsvi.rl.environments import Env, spec_of
 from dpsvi.rl.evaluation import evaluate
+from dpsvi.rl.files import PathLike
 from dpsvi.rl.hsa2c import HSA2CProblem, ModelParameters
 from dpsvi.rl.monitor import RecentScores, TrainingMonitor
 from dpsvi.rl.networks import Network, flatten, network_for
@@ -49,7 +49,7 @@ class Trainer:
         *,
         total_steps: int,
         constants: Mapping[str, Any],
-        checkpoint: str | os.PathLike[str] | None,
+        checkpoint: PathLike | None,
     ) -> None:
         self._env, self._network = env, network
         self.spec = spec_of(env, protocol=protocol)

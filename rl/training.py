@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -12,6 +11,7 @@ from typing import Any, Literal
 from dpsvi.engine import constant
 from dpsvi.rl.bar import TrainingBar
 from dpsvi.rl.environments import Env
+from dpsvi.rl.files import PathLike
 from dpsvi.rl.logs import RunLog, default_folder
 from dpsvi.rl.monitor import TrainingProgress
 from dpsvi.rl.networks import Network
@@ -59,9 +59,9 @@ def train(
     callbacks: Sequence[Callable[[TrainingProgress], Any]] = (),
     evaluate_every: int | None = None,
     evaluation_episodes: int = 10,
-    log_dir: str | os.PathLike[str] | None = None,
+    log_dir: PathLike | None = None,
     tensorboard: bool = False,
-    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint: PathLike | None = None,
     progress: bool = True,
 ) -> Result:
     """Train an agent by HSA2C (paper, Alg. 8 and 9).

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -10,14 +9,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from rich.console import Console
 
 import dpsvi
 from dpsvi import datasets
 from dpsvi.cli import main
-from dpsvi.cli.show import TrainingBar, topics_table
+from dpsvi.cli.show import training_summary
 from dpsvi.engine.history import History
-from dpsvi.report import summarise
 
 HEAVY = ("numba", "scipy", "sklearn", "matplotlib", "jinja2", "rich", "dpsvi.report")
 
@@ -49,7 +46,12 @@ class FakeEstimator:
                 documents=10 * number,
                 documents_per_second=100.0,
                 heldout_perplexity=perplexity if number > 1 else None,
+                total_documents=40,
+                seconds_left=None,
+                share_done=number / 4,
+                version=number,
                 staleness=0.0,
+                n_workers=None,
             )
             for callback in callbacks:
                 callback(progress)
@@ -186,42 +188,18 @@ def test_ctrl_c_while_reading_ends_the_command(estimator, monkeypatch, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_bar_moves_on_a_terminal():
-    file = io.StringIO()
-    console = Console(file=file, force_terminal=True, force_interactive=True, width=100)
-    with TrainingBar(console, max_iter=4, max_time=10.0) as bar:
-        FakeEstimator(2, max_iter=4).fit(
-            datasets.Corpus([[1, 2]], vocabulary=["a", "b"]),
-            X_val=datasets.Corpus([[1, 2]]),
-            callbacks=[bar.show],
-        )
-    assert "epoch 4.0/4" in file.getvalue()
-    assert "perplexity 25" in file.getvalue()
-    assert "100 docs/s" in file.getvalue()
-    assert bar.summary() == "4.0 of 4 epochs in 0.4 s"
+@pytest.mark.parametrize(
+    ("share", "summary"),
+    [
+        (1.0, "4.0 of 4 epochs in 0.4 s"),
+        (0.9, "stopped after 4.0 of 4 epochs in 0.4 s"),
+    ],
+)
+def test_what_a_fit_has_done(share: float, summary: str) -> None:
+    last = SimpleNamespace(epoch=4.0, time=0.4, share_done=share)
+    assert training_summary(last, max_iter=4).startswith(summary)
 
 
-def test_a_run_out_of_time_is_a_full_run():
-    bar = TrainingBar(Console(file=io.StringIO()), max_iter=100, max_time=2.0)
-    assert bar.summary() == "stopped before the first documents were through"
-    bar.show(
-        SimpleNamespace(
-            time=2.1,
-            epoch=5.0,
-            max_iter=100,
-            documents=10.0,
-            documents_per_second=5.0,
-            heldout_perplexity=None,
-        )
-    )
-    assert bar.summary() == "5.0 of 100 epochs in 2.1 s"
-
-
-def test_words_in_square_brackets_are_not_taken_for_markup():
-    model = SimpleNamespace(
-        components_=np.ones((1, 2)), feature_names_in_=["[red]", "[/]"]
-    )
-    console = Console(file=io.StringIO(), width=36)
-    console.print(topics_table(summarise(model)))
-    assert "100.0%" in console.file.getvalue()
-    assert "[red], [/]" in console.file.getvalue()
+def test_a_fit_that_has_done_nothing() -> None:
+    summary = training_summary(None, max_iter=4)
+    assert summary == "stopped before the first documents were through"

@@ -38,8 +38,8 @@ def python(
 
 def test_files_that_are_not_code() -> None:
     assert (files("dpsvi") / "py.typed").is_file()
-    pages = [file for file in files("dpsvi.report").iterdir() if ".html" in file.name]
-    assert pages
+    for package in ("dpsvi.report", "dpsvi.engine.backends.dask"):
+        assert (files(package) / "page.html").is_file()
     assert dpsvi.__version__ == version("dpsvi")
 
 

@@ -6,6 +6,7 @@ import click
 
 from dpsvi import __version__
 from dpsvi.cli.demo import demo
+from dpsvi.cli.rl import rl
 
 __all__ = ["main"]
 
@@ -14,7 +15,7 @@ __all__ = ["main"]
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dpsvi")
 def main() -> None:
-    """Topic models by lock-free threads and asynchronous workers.
+    """Topic models and game-playing agents, by lock-free threads and workers.
 
     Start here:
 
@@ -24,3 +25,4 @@ def main() -> None:
 
 
 main.add_command(demo)
+main.add_command(rl)

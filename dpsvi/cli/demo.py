@@ -140,15 +140,17 @@ def _read(console: Console) -> Corpus:
 
 
 def _fit(console: Console, model: Any, corpus: Corpus, seed: int) -> None:
-    from dpsvi.cli.show import TrainingBar
+    from dpsvi import ProgressBar
+    from dpsvi.cli.show import training_summary
 
     train, held_out = corpus.split(_HELD_OUT_SHARE, random_state=seed)
     start = time.perf_counter()
-    with TrainingBar(console, model.max_iter, model.max_time) as bar:
-        model.fit(train, X_val=held_out, callbacks=[bar.show])
+    bar = ProgressBar(console=console, transient=True)
+    model.fit(train, X_val=held_out, callbacks=[bar])
+    done = training_summary(bar.last, model.max_iter)
     console.print(
         f"[bold]Training[/]  {train.n_documents:,} documents, "
-        f"{held_out.n_documents:,} held out; {bar.summary()} "
+        f"{held_out.n_documents:,} held out; {done} "
         f"[dim]({time.perf_counter() - start:.1f} s with preparation)[/]",
         highlight=False,
         soft_wrap=True,

@@ -1,107 +1,36 @@
-"""What commands show in a terminal: a bar while fitting, tables afterwards."""
+"""What commands show in a terminal: what was done, and tables."""
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from dpsvi.report.summary import Summary
 
-__all__ = ["FitProgress", "TrainingBar", "curve_table", "topics_table"]
+__all__ = ["curve_table", "topics_table", "training_summary"]
 
 _N_WORDS = 8
 _N_MEASUREMENTS = 8
 
 
-class FitProgress(Protocol):
-    """What an estimator tells its callbacks; see `fit`."""
-
-    time: float
-    epoch: float
-    max_iter: int
-    documents: float
-    documents_per_second: float
-    heldout_perplexity: float | None
-
-
-class TrainingBar:
-    """A line that follows a fit; used as a context around it.
+def training_summary(last: Any, max_iter: int) -> str:
+    """Return what a fit has done in a few words.
 
     Parameters
     ----------
-    console : rich.console.Console
-        Nothing moves on it if it is not a terminal.
+    last : FitProgress or None
+        What the fit told last.
     max_iter : int
         Passes over the corpus, at most.
-    max_time : float or None
-        Seconds, at most.
     """
-
-    def __init__(self, console: Console, max_iter: int, max_time: float | None) -> None:
-        self._max_iter = max_iter
-        self._max_time = max_time
-        self._last: FitProgress | None = None
-        self._progress = Progress(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.fields[state]}"),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            expand=True,
-        )
-        # No total: the bar pulses until the first documents are through.
-        self._task = self._progress.add_task("Preparing", total=None, state="")
-
-    def __enter__(self) -> Self:
-        if self._progress.console.is_interactive:
-            self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._progress.console.is_interactive:
-            self._progress.stop()
-
-    def show(self, progress: FitProgress) -> None:
-        """Move the bar; a callback for `fit`."""
-        self._last = progress
-        state = [f"epoch {progress.epoch:.1f}/{self._max_iter:,}"]
-        if progress.heldout_perplexity is not None:
-            state.append(f"perplexity {progress.heldout_perplexity:,.0f}")
-        state.append(f"{progress.documents_per_second:,.0f} docs/s")
-        self._progress.update(
-            self._task,
-            description="Training ",
-            completed=self._done(progress),
-            total=1.0,
-            state="  ".join(state),
-        )
-
-    def summary(self) -> str:
-        """Return what was done in a few words."""
-        if self._last is None:
-            return "stopped before the first documents were through"
-        last = self._last
-        text = f"{last.epoch:.1f} of {self._max_iter:,} epochs in {last.time:.1f} s"
-        return text if self._done(last) >= 1.0 else f"stopped after {text}"
-
-    def _done(self, progress: FitProgress) -> float:
-        done = progress.epoch / self._max_iter
-        if self._max_time is not None:
-            done = max(done, progress.time / self._max_time)
-        return min(done, 1.0)
+    if last is None:
+        return "stopped before the first documents were through"
+    text = f"{last.epoch:.1f} of {max_iter:,} epochs in {last.time:.1f} s"
+    return text if last.share_done >= 1.0 else f"stopped after {text}"
 
 
 def topics_table(summary: Summary) -> Table:

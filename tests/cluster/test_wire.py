@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from dpsvi import DPSVILatentDirichletAllocation
 from dpsvi.engine import Plan, Result, Snapshot, run
 from dpsvi.engine.backends.dask import Dask
 from dpsvi.engine.backends.dask.wire import pack, unpack
@@ -117,3 +118,18 @@ def test_the_configuration_of_dask_chooses_the_numbers() -> None:
         pytest.raises(ValueError, match="'yes'; it must be True or False"),
     ):
         bfloat16_pushes(apart=True)
+
+
+def test_a_fit_listens_to_the_configuration(cluster_client: Any) -> None:
+    counts = replay.make_counts(200, 400, length=20)
+    counts.resize(200, 1000)
+    sizes = []
+    for chosen in (False, True):
+        model = DPSVILatentDirichletAllocation(
+            20, max_iter=1, batch_size=10, local_steps=2, random_state=0
+        )
+        with dask.config.set({"dpsvi.bfloat16-pushes": chosen}):
+            model.fit(counts.astype(np.float32), client=cluster_client)
+        sizes.append(model.history_["bytes"][-1])
+    # Of four bytes each way, and the number of the row, two are saved.
+    assert 0.7 < sizes[1] / sizes[0] < 0.85

@@ -240,20 +240,22 @@ class Fit:
             callbacks,
             self.checkpoint,
             self.steps_before,
+            model.max_time,
         )
         if self.saved is not None:
             start = self.problem.parameters_from(self.saved.components)
         # Going on is not to see the documents in the same order again.
         seed = int(random_state.randint(np.iinfo(np.int32).max)) + self.steps_before
         try:
-            result = run(
-                self.problem,
-                self.source.shards(self.place.n_workers),
-                self.plan(seed, watched=held_out is not None or bool(callbacks)),
-                backend=self.place.backend,
-                parameters=start,
-                monitor=monitor,
-            )
+            with monitor:
+                result = run(
+                    self.problem,
+                    self.source.shards(self.place.n_workers),
+                    self.plan(seed, watched=held_out is not None or bool(callbacks)),
+                    backend=self.place.backend,
+                    parameters=start,
+                    monitor=monitor,
+                )
         except Exception as error:
             if self.checkpoint is not None and self.checkpoint.path.exists():
                 error.add_note(

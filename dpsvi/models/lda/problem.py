@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -26,6 +27,9 @@ class LDAProblem(LDASettings):
     The parameters are a `NaturalParameters` with a row per word: λ, the Dirichlet
     parameters of the topics. See `LDASettings` for what defines it.
     """
+
+    #: What the amount of an update counts.
+    unit: ClassVar[str] = "documents"
 
     @property
     def additive(self) -> bool:
