@@ -95,15 +95,15 @@ def fit_dense(client: Client, n_workers: int, n_bytes: int, seconds: float) -> A
 
 def row(name: str, waited: list[float], history: Any = None) -> str:
     """One row of the table."""
-    rounds = megabytes = "-"
+    merges = megabytes = "-"
     if history is not None:
         time, sent = history["time"], history["bytes"]
         speed = (len(time) - 1) / (time[-1] - time[0])
-        rounds = f"{speed:.1f}"
+        merges = f"{speed:.1f}"
         megabytes = f"{(sent[-1] - sent[0]) / (len(sent) - 1) / 2**20:.1f}"
     median, high = np.percentile(waited, [50, 95])
     cells = [name, f"{median:.1f}", f"{high:.1f}", f"{max(waited):.1f}"]
-    return "| " + " | ".join([*cells, rounds, megabytes]) + " |"
+    return "| " + " | ".join([*cells, merges, megabytes]) + " |"
 
 
 @click.command()
@@ -145,7 +145,7 @@ def main(
         for kind, work in (("dense", dense), ("sparse", sparse)):
             waited = ask_while(client, work)
             lines.append(row(f"{kind}, {name}", waited, histories.pop()))
-    print("| exchange | ms, median | 95% | most | rounds/s | MB/round |")
+    print("| exchange | ms, median | 95% | most | merges/s | MB/merge |")
     print("|---|---:|---:|---:|---:|---:|")
     print("\n".join(lines))
 

@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, Any
 from dpsvi.rl.extra import needs_extra
 
 if TYPE_CHECKING:
-    from dpsvi.rl.result import Result
-    from dpsvi.rl.training import train
-
     from dpsvi.rl.evaluation import Evaluation, evaluate
     from dpsvi.rl.policy import Policy, load
     from dpsvi.rl.protocol import Protocol
     from dpsvi.rl.recording import record
+    from dpsvi.rl.result import Result
+    from dpsvi.rl.training import train
 
 __all__ = [
     "Evaluation",

@@ -141,14 +141,16 @@ class HSA2CProblem:
         self, parameters: ModelParameters, request: str | None
     ) -> ModelParameters:
         """Copy the weights alone ("weights"), or everything (None)."""
-        nothing = np.zeros((0, 0), dtype=np.float32)
-        rest = request != "weights"
-        return ModelParameters(
+        copied = ModelParameters(
             parameters.weights.copy(),
-            parameters.velocity.copy() if rest else nothing[0:0, 0],
-            parameters.statistics.copy() if rest else nothing,
+            parameters.velocity[:0],
+            parameters.statistics[:0],
             parameters.n_updates.copy(),
         )
+        if request != "weights":
+            copied.velocity = parameters.velocity.copy()
+            copied.statistics = parameters.statistics.copy()
+        return copied
 
     def merge(
         self,

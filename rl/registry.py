@@ -120,7 +120,8 @@ def _suggestion(name: str) -> str:
     by_key: dict[str, list[str]] = {}
     for known in gymnasium.registry:
         by_key.setdefault(_key(known), []).append(known)
-    near = difflib.get_close_matches(_key(name), by_key, n=3, cutoff=0.6)
+    key = _key(name)
+    near = [key] if key in by_key else difflib.get_close_matches(key, by_key, n=3)
     names = [known for key in near for known in _best(by_key[key])]
     if not names:
         return "gymnasium.pprint_registry() shows all names."

@@ -10,10 +10,11 @@ from typing import Any
 
 import gates
 import pytest
+from processes import Processes
 from toy_problems import Counting
 
 from dpsvi.engine import Plan, run
-from dpsvi.engine.backends.dask import Dask, fleet
+from dpsvi.engine.backends.dask import Dask, fleet, handle
 from dpsvi.engine.backends.dask.preflight import Roll
 
 
@@ -85,3 +86,26 @@ def test_a_worker_that_cannot_be_reached_is_left_alone(
     assert result.parameters.tolist() == [1.0] * 40 + [40.0]
     assert len(trace.pids()) == 1
     assert silent not in trace.pids()
+
+
+def test_a_scheduler_that_does_not_answer_is_named(
+    in_background: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processes = Processes(tmp_path)
+    trace = gates.Trace(tmp_path)
+    try:
+        scheduler = processes.scheduler()
+        processes.worker("--no-nanny")
+        with processes.client(1) as client:
+            problem = Counting(10**5, before_step=trace)
+            plan = Plan(total_steps=10**5)
+            running = in_background(run, problem, [None], plan, backend=Dask(client))
+            gates.wait_until(trace.pids, "the first step")
+            monkeypatch.setattr(handle, "_LONGEST_CALL", 0.5)
+            scheduler.send_signal(signal.SIGSTOP)
+            error = running.exception(30)
+            scheduler.send_signal(signal.SIGCONT)
+    finally:
+        processes.close()
+    assert isinstance(error, RuntimeError)
+    assert "the connection to the scheduler at tcp://127.0.0.1" in str(error)

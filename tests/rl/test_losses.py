@@ -66,9 +66,9 @@ def test_the_gradient_agrees_with_finite_differences() -> None:
         for i in range(len(flat)):
             at = float(flat[i])
             flat[i] = at + step
-            above = float(loss())
+            above = loss().item()
             flat[i] = at - step
-            below = float(loss())
+            below = loss().item()
             flat[i] = at
             assert float(slope[i]) == pytest.approx(
                 (above - below) / (2 * step), abs=1e-7

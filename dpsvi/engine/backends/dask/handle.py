@@ -17,6 +17,9 @@ from dpsvi.engine.problem import Parameters
 
 __all__ = ["MasterHandle", "RunStatus"]
 
+# Seconds after which a scheduler that does not answer is given up.
+_LONGEST_CALL = 300.0
+
 
 @dataclass(frozen=True)
 class RunStatus:
@@ -131,9 +134,14 @@ class MasterHandle:
             raise RuntimeError(self._lost(f"the client is {self.client.status}"))
         call = getattr(scheduler, operation(name))
         try:
-            reply = self.client.sync(call, session=self.session, **content)
+            reply = self.client.sync(
+                call,
+                session=self.session,
+                callback_timeout=_LONGEST_CALL,
+                **content,
+            )
         except OSError as error:
-            raise RuntimeError(self._lost(str(error))) from error
+            raise RuntimeError(self._lost(str(error) or repr(error))) from error
         return check_reply(reply, name)
 
     def _lost(self, why: str) -> str:
