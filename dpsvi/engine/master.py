@@ -240,7 +240,8 @@ class Master:
             return start
         end = min(start + n_steps, self.plan.total_steps)
         if self.plan.boundaries is not None:
-            end = min(end, (start // self.plan.boundaries + 1) * self.plan.boundaries)
+            size, before = self.plan.boundaries, self.plan.steps_before
+            end = min(end, ((before + start) // size + 1) * size - before)
         if self.plan.furthest is not None:
             end = min(end, self.plan.furthest(start))
         return end

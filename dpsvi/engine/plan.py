@@ -49,6 +49,8 @@ class Plan:
         "mean" divides the global rate by M.
     boundaries : int or None, default=None
         A round never crosses a multiple of this many steps; None: no boundaries.
+    steps_before : int, default=0
+        Steps of an earlier run that this one goes on from; they count for boundaries.
     furthest : callable or None, default=None
         From the step that a round begins with to the one that it must end before;
         None: rounds are as long as they are.
@@ -81,6 +83,7 @@ class Plan:
     global_rate: Schedule = constant(1.0)  # noqa: RUF009 (immutable)
     aggregate: Literal["sum", "mean"] = "sum"
     boundaries: int | None = None
+    steps_before: int = 0
     furthest: Callable[[int], int] | None = None
     keep_log: bool = False
     seed: int | None = None
@@ -92,7 +95,8 @@ class Plan:
             _check_integer(name, getattr(self, name), least=1, optional=True)
         for name in ("max_staleness", "seed"):
             _check_integer(name, getattr(self, name), least=0, optional=True)
-        _check_integer("total_steps", self.total_steps, least=0)
+        for name in ("total_steps", "steps_before"):
+            _check_integer(name, getattr(self, name), least=0)
         _check_time(self.max_time)
         _check_callable("admission", self.admission)
         _check_callable("global_rate", self.global_rate)

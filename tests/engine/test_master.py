@@ -75,6 +75,12 @@ def test_snapshots_end_at_boundaries() -> None:
     assert ranges == [range(3), range(3, 4), range(4, 7), range(7, 8), range(8, 10)]
 
 
+def test_boundaries_count_the_steps_of_an_earlier_run() -> None:
+    master = make_master(total_steps=6, boundaries=4, steps_before=6)
+    ranges = [master.snapshot(3).steps for _ in range(3)]
+    assert ranges == [range(2), range(2, 5), range(5, 6)]
+
+
 def test_a_stopped_master_hands_out_nothing_and_refuses_pushes() -> None:
     master = make_master()
     master.stop("first")

@@ -176,6 +176,7 @@ class Fit:
             max_staleness=model.max_staleness,
             global_rate=constant(1.0 if rate is None else float(rate)),
             boundaries=self.n_batches,
+            steps_before=self.steps_before,
             furthest=self.problem.clock.furthest,
             seed=seed,
         )

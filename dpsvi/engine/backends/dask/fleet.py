@@ -27,6 +27,8 @@ _PATIENCE = 60.0
 # Seconds in which a shard must have come to its worker, and for which a worker that
 # could not be reached is then left alone.
 _DELIVERY, _REST = 300.0, 15.0
+# Seconds for the scheduler to take back a task.
+_CANCEL = 10.0
 # Workers that a shard may lose in a row without a push.
 _FRUITLESS = 5
 
@@ -148,10 +150,10 @@ class Fleet:
     def disband(self) -> None:
         """Let go of all futures; loops end when the master tells them so."""
         self._roll.close()
-        if self._summons is not None:
-            self._client.cancel([self._summons])
+        loops = [slot.loop for slot in self._slots]
         for slot in self._slots:
-            self._let_go(slot)
+            slot.loop, slot.data = None, []
+        self._cancel([self._summons, *loops])
 
     def _needs_loop(self, slot: _Slot, status: RunStatus) -> bool:
         loop = slot.loop
@@ -264,10 +266,16 @@ class Fleet:
         return data
 
     def _let_go(self, slot: _Slot) -> None:
-        if slot.loop is not None and not slot.loop.done():
-            # A task pinned to a worker that is gone would wait for ever.
-            self._client.cancel([slot.loop], force=True)
-        slot.loop, slot.data = None, []
+        loop, slot.loop, slot.data = slot.loop, None, []
+        self._cancel([loop])
+
+    def _cancel(self, tasks: Sequence[Future | None]) -> None:
+        """Take back tasks: one pinned to a worker that is gone would wait for ever."""
+        waiting = [task for task in tasks if task is not None and not task.done()]
+        if waiting:
+            self._client.sync(
+                *(self._client.cancel, waiting), force=True, callback_timeout=_CANCEL
+            )
 
     def _spread(self, status: RunStatus, workers: Sequence[str]) -> None:
         """Give a worker without a loop one of a worker with several."""

@@ -17,8 +17,8 @@ from dpsvi.engine.problem import Parameters
 
 __all__ = ["MasterHandle", "RunStatus"]
 
-# Seconds after which a scheduler that does not answer is given up.
-_LONGEST_CALL = 300.0
+# Seconds after which a scheduler that does not answer is given up, and for a goodbye.
+_LONGEST_CALL, _GOODBYE = 300.0, 10.0
 
 
 @dataclass(frozen=True)
@@ -119,9 +119,11 @@ class MasterHandle:
 
     def drop(self) -> None:
         """Forget the run."""
-        self._call("drop")
+        self._call("drop", _GOODBYE)
 
-    def _call(self, name: str, **content: Any) -> dict[str, Any]:
+    def _call(
+        self, name: str, timeout: float | None = None, **content: Any
+    ) -> dict[str, Any]:
         """Call an operation of the host.
 
         Raises
@@ -137,7 +139,7 @@ class MasterHandle:
             reply = self.client.sync(
                 call,
                 session=self.session,
-                callback_timeout=_LONGEST_CALL,
+                callback_timeout=timeout or _LONGEST_CALL,
                 **content,
             )
         except OSError as error:
