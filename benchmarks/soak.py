@@ -85,6 +85,9 @@ def main(
     """Measure and print."""
     train = load(corpus, data_folder(data), documents).train.astype(np.float32)
     with separate_cluster(workers) as client:
+        # The code is loaded by a fit of a small vocabulary.
+        small = np.ones((50, 20), np.float32)
+        DPSVILatentDirichletAllocation(2, n_jobs=1).fit(small, client=client)
         before, _, _ = client.run_on_scheduler(look)
         begun = time.perf_counter()
         used, parameters, pending = fit(client, train, topics, 60 * minutes).T

@@ -196,13 +196,17 @@ class Actor:
             value_coefficient=settings.value_coefficient,
         )
         loss.total.backward()  # type: ignore[no-untyped-call]
-        self._note(loss.entropy, values)
+        self._note(loss.entropy, logits, values)
 
-    def _note(self, entropy: Tensor, values: Tensor) -> None:
+    def _note(self, entropy: Tensor, logits: Tensor, values: Tensor) -> None:
         spread, mean = torch.std_mean(values.detach(), correction=0)
         self.tally.add(
             entropy=entropy.item(), value=mean.item(), value_spread=spread.item()
         )
+        seen = self._rollout.observations
+        if (seen[0] != seen[-1]).any():
+            spread = logits.detach().std(dim=0, correction=0).max()
+            self.tally.add(logit_spread=spread.item())
 
     def close(self) -> None:
         """Close the environments."""

@@ -23,8 +23,8 @@ __all__ = ["Bar", "RecentScores", "TrainingMonitor", "TrainingProgress"]
 _RECENT, _ENOUGH = 100, 20
 # Seconds between two rows of the table, at least.
 _EVERY = 0.5
-# Below these a network is dead, or decides nothing any more.
-_LIVE, _UNDECIDED, _SPREAD = 0.05, 0.01, 1e-4
+# With fewer live units, or with outputs that hardly differ, a network is dead.
+_LIVE, _SPREAD = 0.05, 1e-4
 
 
 class RecentScores:
@@ -115,8 +115,6 @@ class TrainingMonitor:
     ----------
     total_steps, steps_before : int
         Agent steps to do, and those done by an earlier run.
-    n_actions : int
-        To tell how undecided a policy can be.
     log : RunLog
         Where the table goes.
     scores : RecentScores
@@ -145,7 +143,6 @@ class TrainingMonitor:
         *,
         total_steps: int,
         steps_before: int,
-        n_actions: int,
         log: RunLog,
         scores: RecentScores,
         callbacks: Iterable[Callable[[TrainingProgress], Any]] = (),
@@ -158,7 +155,6 @@ class TrainingMonitor:
         self.history = History()
         self._total_steps = total_steps
         self._before = steps_before
-        self._most_entropy = math.log(max(2, n_actions))
         self._log = log
         self._scores = scores
         self._callbacks = tuple(callbacks)
@@ -272,17 +268,18 @@ class TrainingMonitor:
     def _warn_of_death(self, sums: Any) -> None:
         means = summary(sums)
         dead = means.get("live_units", 1.0) < _LIVE
-        decided = means.get("entropy", math.inf) < _UNDECIDED * self._most_entropy
-        constant = means.get("value_spread", math.inf) < _SPREAD * (
-            1.0 + abs(means.get("value", 0.0))
+        # Only of rollouts that showed different things.
+        constant = "logit_spread" in means and (
+            means["logit_spread"] < _SPREAD
+            and means["value_spread"] < _SPREAD * (1.0 + abs(means["value"]))
         )
-        if self._warned or not (dead or (decided and constant)):
+        if self._warned or not (dead or constant):
             return
         self._warned = True
         what = (
             f"only {means['live_units']:.1%} of its rectified units still react"
             if dead
-            else "it always chooses the same and values everything alike"
+            else "it answers the same to everything it sees"
         )
         warnings.warn(
             f"the network is dying: {what}. It will hardly learn any more; start "

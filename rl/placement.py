@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from dpsvi.engine.backends import Backend, cluster, cluster_at_hand
+from dpsvi.engine.backends import BACKENDS, Backend, cluster, cluster_at_hand
 
 __all__ = ["Placement", "placement_for"]
 
@@ -54,8 +54,8 @@ def placement_for(
     Raises
     ------
     ValueError
-        If a client is given together with another backend, if there is none but
-        `backend` is "dask", or a number is below 1.
+        If there is no such backend, a client is given together with another one, there
+        is none but `backend` is "dask", or a number is below 1.
 
     Examples
     --------
@@ -65,6 +65,10 @@ def placement_for(
     for name, value in (("n_workers", n_workers), ("n_threads", n_threads)):
         if value is not None and value < 1:
             raise ValueError(f"{name} is {value}; it must be at least 1")
+    if backend != "auto" and backend not in BACKENDS:
+        raise ValueError(
+            f"no backend {backend!r}; choose one of auto, {', '.join(sorted(BACKENDS))}"
+        )
     if client is not None and backend not in ("auto", "dask"):
         raise ValueError(
             f'a client was given, and backend is {backend!r}; give backend="dask" or '

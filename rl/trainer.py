@@ -89,7 +89,6 @@ class Trainer:
         return TrainingMonitor(
             total_steps=self.total_steps,
             steps_before=self.steps_before,
-            n_actions=self.spec.n_actions,
             scores=RecentScores(episodes),
             checkpoint=self._file,
             **options,

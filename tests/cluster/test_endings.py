@@ -92,19 +92,30 @@ def test_a_scheduler_that_does_not_answer_is_named(
     in_background: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     processes = Processes(tmp_path)
-    trace = gates.Trace(tmp_path)
+    versions: list[int] = []
     try:
         scheduler = processes.scheduler()
         processes.worker("--no-nanny")
         with processes.client(1) as client:
-            problem = Counting(10**5, before_step=trace)
-            plan = Plan(total_steps=10**5)
-            running = in_background(run, problem, [None], plan, backend=Dask(client))
-            gates.wait_until(trace.pids, "the first step")
-            monkeypatch.setattr(handle, "_LONGEST_CALL", 0.5)
+            running = in_background(
+                run,
+                Counting(10**5, before_step=gates.Trace(tmp_path)),
+                *([None], Plan(total_steps=10**5)),
+                backend=Dask(client),
+                monitor=lambda progress: versions.append(progress.version),
+            )
+            gates.wait_until(lambda: versions, "the first version")
+            monkeypatch.setattr(handle, "_LONGEST_CALL", 1.0)
+            monkeypatch.setattr(handle, "_GOODBYE", 0.2)
+            monkeypatch.setattr(fleet, "_CANCEL", 0.2)
+            # Later calls know of it.
+            seen = versions[-1]
+            gates.wait_until(lambda: versions[-1] > seen + 100 or running.done())
             scheduler.send_signal(signal.SIGSTOP)
-            error = running.exception(30)
-            scheduler.send_signal(signal.SIGCONT)
+            try:
+                error = running.exception(30)
+            finally:
+                scheduler.send_signal(signal.SIGCONT)
     finally:
         processes.close()
     assert isinstance(error, RuntimeError)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from ale_py.vector_env import AtariVectorEnv
 from gymnasium.vector import AutoresetMode
 
+from dpsvi.rl import atari
 from dpsvi.rl.atari import open_emulators
 from dpsvi.rl.environments import Environments, make, spec_of
 from dpsvi.rl.protocol import Protocol
@@ -156,18 +158,55 @@ def test_their_episodic_life_is_not_ours() -> None:
 def test_a_game_that_is_cut_off_shows_its_last_screen() -> None:
     rules = Protocol(max_episode_frames=100)
     copies = make("ALE/Pong-v5", 1, protocol=rules)
-    steps = played(copies, 26)
+    steps = played(copies, 51)
     copies.close()
-    assert [t for t, step in enumerate(steps) if step.truncated[0]] == [24]
+    assert [t for t, step in enumerate(steps) if step.truncated[0]] == [24, 49]
     before, cut = steps[23], steps[24]
     assert not cut.terminated[0]
-    assert [game.length for game in cut.finished] == [25]
+    assert [game.length for step in steps for game in step.finished] == [25, 25]
     assert cut.final_observations is not None
     # Three screens are known already, and one is new; a new game has begun since.
     np.testing.assert_array_equal(
         cut.final_observations[0, :3], before.observations[0, 1:]
     )
     assert (cut.final_observations[0] != cut.observations[0]).any()
+
+
+class FakeEmulators:
+    """One emulator that gives what is written: (reward, lives, ended, cut)."""
+
+    def __init__(self, *course: tuple[int, int, bool, bool]) -> None:
+        self.ale = SimpleNamespace(get_action_set=lambda: [0, 1])
+        self.course = iter(course)
+
+    def reset(self, **_: Any) -> Any:
+        return np.zeros((1, 4, 84, 84), np.uint8), {"lives": np.array([3])}
+
+    def step(self, _: Any) -> Any:
+        reward, lives, ended, cut = next(self.course)
+        screens = np.zeros((1, 4, 84, 84), np.uint8)
+        info = {"lives": np.array([lives]), "final_obs": screens}
+        flags = np.array([ended]), np.array([cut])
+        return screens, np.array([reward], np.int32), *flags, info
+
+
+def test_lives_of_the_next_game_are_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    course = [
+        (5, 4, False, False),  # a life is won
+        (5, 3, False, False),  # and lost
+        (5, 4, False, False),
+        (5, 3, False, True),  # cut off: three lives of the next game
+        (7, 3, True, False),  # over at once
+        (9, 3, False, True),
+    ]
+    fake = FakeEmulators(*course)
+    monkeypatch.setattr(atari, "open_emulators", lambda *_, **__: fake)
+    copies = make("ALE/Seaquest-v5", 1)
+    steps = played(copies, len(course))
+    assert [bool(s.terminated[0]) for s in steps] == [0, 1, 0, 0, 1, 0]
+    assert [bool(s.truncated[0]) for s in steps] == [0, 0, 0, 1, 0, 1]
+    games = [(game.score, game.length) for s in steps for game in s.finished]
+    assert games == [(20.0, 4), (7.0, 1), (9.0, 1)]
 
 
 def test_sticky_actions_are_asked_for() -> None:
