@@ -151,7 +151,8 @@ class Actor:
     @torch.no_grad()
     def _look(self, observations: NDArray[Any]) -> tuple[Tensor, Tensor]:
         logits, values = self._network(torch.from_numpy(observations))
-        return logits, values
+        # A network may return views of its parameters, which want a gradient still.
+        return logits.detach(), values.detach()
 
     def _choose(self, logits: Tensor) -> NDArray[np.int64]:
         """Draw an action for each environment, from the actor's own generator."""

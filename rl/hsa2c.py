@@ -44,7 +44,7 @@ from dpsvi.rl.optimisers import (
     make_optimiser,
     new_state,
 )
-from dpsvi.rl.policy import one_torch_thread
+from dpsvi.rl.torch_threads import one_torch_thread
 from dpsvi.rl.settings import Settings
 from dpsvi.rl.tally import merged
 

@@ -19,7 +19,7 @@ from dpsvi.rl.safe import Saved, read_saved, write_saved
 from dpsvi.rl.stepping import EnvironmentSpec, Observations
 from dpsvi.rl.torch_threads import one_torch_thread
 
-__all__ = ["Policy", "Provenance", "load", "one_torch_thread"]
+__all__ = ["Policy", "Provenance", "load"]
 
 
 @dataclass(frozen=True, kw_only=True)

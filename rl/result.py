@@ -63,9 +63,7 @@ class Result:
 
     def __str__(self) -> str:
         """Score, effort and rules, on a few lines."""
-        score = (
-            "no episode has ended" if math.isnan(self.score) else f"{self.score:.1f}"
-        )
+        score = f"{self.score:.1f}" if self.episodes else "unknown"
         ending = {
             "completed": "",
             "max_time": ", time was up",

@@ -190,11 +190,3 @@ def test_no_thread_pool_but_our_own() -> None:
     text = "".join(file.read_text(encoding="utf-8") for file in modules_of("dpsvi"))
     assert "prange" not in text
     assert "parallel=True" not in text
-
-
-def test_agents_say_what_they_need() -> None:
-    code = "import sys; sys.modules['torch'] = None; import dpsvi.rl"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 1
-    assert "ImportError" in done.stderr.splitlines()[-1]
-    assert "dpsvi[rl]" in done.stderr

@@ -55,7 +55,12 @@ def test_the_gradient_agrees_with_finite_differences() -> None:
     def loss() -> Any:
         h = body(seen)
         return actor_critic_loss(
-            policy(h), value(h).squeeze(-1), actions, advantages, returns, **COEFFICIENTS
+            policy(h),
+            value(h).squeeze(-1),
+            actions,
+            advantages,
+            returns,
+            **COEFFICIENTS,
         ).total
 
     weights = [*body.parameters(), *policy.parameters(), *value.parameters()]
