@@ -1,22 +1,15 @@
 """HSA2C as a problem of the engine (paper Alg. 8 and 9).
 
-=====================  =============================================================
-engine                 here
-=====================  =============================================================
-thread                 an actor with environments, network and generator of its own
-local step             a rollout, its gradient, one lock-free update: B of them
-update vector          shared parameters of the worker minus those pulled
-merge                  SGD with momentum on the sum or mean of M update vectors
-=====================  =============================================================
-
-The family of the paper, by parameters alone:
-
-=========  ==========================================================================
+=====================  ==========================================================================
 A3C/PA3C   one worker: threads update the parameters of the master themselves
 DA3C       workers of one thread, B = 1
 DDRL A3C   likewise with M = number of workers and bounded staleness 0
 A2C        one worker of one thread, B = 1
 =========  ==========================================================================
+
+Nobody waits for anybody: with bounded staleness 0 every gradient that is merged is one
+of the current parameters, as in synchronous learning, and one that comes too late is
+dropped instead of waited for.
 
 As in the paper the statistics of RMSProp and Adam stay at the worker: what is pushed
 is how far the parameters have moved. They come along only where a checkpoint is to
@@ -44,9 +37,9 @@ from dpsvi.rl.optimisers import (
     make_optimiser,
     new_state,
 )
-from dpsvi.rl.torch_threads import one_torch_thread
 from dpsvi.rl.settings import Settings
 from dpsvi.rl.tally import merged
+from dpsvi.rl.torch_threads import one_torch_thread
 
 __all__ = ["HSA2CProblem", "LocalHSA2C", "ModelParameters", "Movement"]
 

@@ -178,7 +178,7 @@ def test_a_monitor_stops_at_what_it_saw(layout: dict[str, int]) -> None:
 def test_max_time_ends_a_run_within_a_round(
     layout: dict[str, int], local_steps: int
 ) -> None:
-    plan = Plan(total_steps=10**6, local_steps=local_steps, max_time=0.05, **layout)
+    plan = Plan(total_steps=10**6, local_steps=local_steps, max_time=0.3, **layout)
     result = count(plan, before_step=lambda t: time.sleep(0.001))
     assert result.reason == "max_time"
     counters = result.counters

@@ -60,7 +60,7 @@ def counts_of_pairs(
     --------
     >>> counts_of_pairs([[(0, 2), (3, 1)], []]).toarray()
     array([[2., 0., 0., 1.],
-           [0., 0., 0., 0.]])
+           [0., 0., 0., 0.]], dtype=float32)
     """
     documents = list(documents)
     lengths = [len(document) for document in documents]
