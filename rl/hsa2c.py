@@ -1,6 +1,17 @@
 """HSA2C as a problem of the engine (paper Alg. 8 and 9).
 
-=====================  ==========================================================================
+=====================  =============================================================
+engine                 here
+=====================  =============================================================
+thread                 an actor with environments, network and generator of its own
+local step             a rollout, its gradient, one lock-free update: B of them
+update vector          shared parameters of the worker minus those pulled
+merge                  SGD with momentum on the sum or mean of M update vectors
+=====================  =============================================================
+
+The family of the paper, by parameters alone:
+
+=========  ==========================================================================
 A3C/PA3C   one worker: threads update the parameters of the master themselves
 DA3C       workers of one thread, B = 1
 DDRL A3C   likewise with M = number of workers and bounded staleness 0

@@ -17,7 +17,6 @@ from dpsvi.rl.networks import Network, network_for
 from dpsvi.rl.protocol import Protocol
 from dpsvi.rl.safe import Saved, read_saved, write_saved
 from dpsvi.rl.stepping import EnvironmentSpec, Observations
-from dpsvi.rl.torch_threads import one_torch_thread
 
 __all__ = ["Policy", "Provenance", "load"]
 

@@ -19,9 +19,10 @@ from dpsvi.rl.environments import make, spec_of  # noqa: E402
 from dpsvi.rl.hsa2c import HSA2CProblem, ModelParameters, Movement  # noqa: E402
 from dpsvi.rl.networks import network_for  # noqa: E402
 from dpsvi.rl.optimisers import OptimiserSettings  # noqa: E402
-from dpsvi.rl.policy import Policy, one_torch_thread  # noqa: E402
+from dpsvi.rl.policy import Policy  # noqa: E402
 from dpsvi.rl.settings import Settings  # noqa: E402
 from dpsvi.rl.tally import count  # noqa: E402
+from dpsvi.rl.torch_threads import one_torch_thread  # noqa: E402
 
 SGD = OptimiserSettings("sgd")
 
