@@ -7,6 +7,7 @@ whatever the other threads write meanwhile.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -125,7 +126,7 @@ class Actor:
         if self._local_steps % _COUNT_EVERY == 0:
             with live_units(self._network) as units:
                 self._backward()
-            if units.total:
+            if not math.isnan(units.share):
                 self.tally.add(live_units=units.share)
         else:
             self._backward()

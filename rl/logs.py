@@ -24,6 +24,7 @@ COLUMNS = (
     "value",
     "gradient_norm",
     "live_units",
+    "value_spread",
     "staleness",
     "evaluation",
 )

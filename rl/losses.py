@@ -92,26 +92,24 @@ def normalised(advantages: Tensor) -> Tensor:
 class LiveUnits:
     """Counts rectified units that were above 0 for at least one sample.
 
-    Attributes
-    ----------
-    live, total : int
-        Units seen so far; of a convolution each channel at each place is one.
+    Of a convolution a unit is a whole filter, wherever on the screen it reacts.
     """
 
     def __init__(self) -> None:
-        self.live = 0
-        self.total = 0
+        self._shares: list[float] = []
 
     @property
     def share(self) -> float:
-        """Live units among all; nan if the network has no rectified units."""
-        return self.live / self.total if self.total else float("nan")
+        """Share of live units in the layer with the fewest; nan without such layers.
+
+        All layers together would hide that a small one has died.
+        """
+        return min(self._shares, default=float("nan"))
 
     def __call__(self, module: nn.Module, inputs: object, output: Tensor) -> None:
         """Look at the output of a layer; a forward hook."""
-        above = (output.detach() > 0).any(dim=0)
-        self.live += int(above.sum())
-        self.total += above.numel()
+        above = (output.detach() > 0).transpose(0, 1).flatten(1).any(dim=1)
+        self._shares.append(float(above.float().mean()))
 
 
 @contextmanager

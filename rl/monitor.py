@@ -23,8 +23,17 @@ __all__ = ["Bar", "RecentScores", "TrainingMonitor", "TrainingProgress"]
 _RECENT, _ENOUGH = 100, 20
 # Seconds between two rows of the table, at least.
 _EVERY = 0.5
-# With fewer live units, or with outputs that hardly differ, a network is dead.
-_LIVE, _SPREAD = 0.05, 1e-4
+# Means over the local steps of a row.
+_DIAGNOSTICS = (
+    "length",
+    "entropy",
+    "value",
+    "value_spread",
+    "gradient_norm",
+    "live_units",
+)
+# With fewer live units in a layer, or outputs that hardly differ, a network is dead.
+_LIVE, _SPREAD = 0.1, 1e-4
 
 
 class RecentScores:
@@ -257,7 +266,7 @@ class TrainingMonitor:
             "episodes": view.episodes,
             "staleness": view.staleness,
         }
-        for name in ("length", "entropy", "value", "gradient_norm", "live_units"):
+        for name in _DIAGNOSTICS:
             row[name] = means.get(name, math.nan)
         if evaluation is not None:
             row["evaluation"] = evaluation
@@ -277,7 +286,7 @@ class TrainingMonitor:
             return
         self._warned = True
         what = (
-            f"only {means['live_units']:.1%} of its rectified units still react"
+            f"in one layer only {means['live_units']:.1%} of the units still react"
             if dead
             else "it answers the same to everything it sees"
         )

@@ -95,14 +95,20 @@ class MnihNetwork(_ActorCritic):
         _initialise(self, gain=math.sqrt(2.0))
 
     def features(self, observations: Tensor) -> Tensor:
-        """Last hidden layer; bytes are scaled to [0, 1] here."""
+        """Last hidden layer; bytes are scaled here, and brought to mean 0.
+
+        A screen is mostly background. Without the latter all filters of the first layer
+        were pushed the same way in Pong, and 13 of 16 died within 80,000 steps.
+        """
         if self._channels_last:
             observations = observations.permute(0, 3, 1, 2)
         # Channels last: a third off the time of a gradient, measured.
         screens = observations.to(
             torch.float32, memory_format=torch.channels_last, copy=True
         )
-        features: Tensor = self.body(screens.div_(255.0))
+        screens.div_(255.0)
+        screens -= screens.mean(dim=(1, 2, 3), keepdim=True)
+        features: Tensor = self.body(screens)
         return features
 
 

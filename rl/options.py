@@ -16,11 +16,11 @@ __all__ = ["DEFAULTS", "local_steps_for", "settings_for"]
 DEFAULTS: dict[str, dict[str, Any]] = {
     "atari": {
         "n_environments": 8,
-        "n_steps": 16,
+        "n_steps": 8,
         "gae_lambda": 0.95,
         "optimiser": "adam",
-        "learning_rate": 5e-4,
-        "warm_up": 500,
+        "learning_rate": 2.5e-4,
+        "warm_up": 1000,
         "entropy": 0.01,
         "value_coefficient": 0.25,
         "normalise_advantages": True,

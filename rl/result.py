@@ -28,8 +28,9 @@ class Result:
     history : History
         One row per half a second or so, with the columns time (training seconds),
         steps, steps_per_second, score (mean of the last hundred training episodes,
-        raw), episodes, length, entropy, value, gradient_norm, live_units (share of
-        rectified units), staleness, and evaluation.
+        raw), episodes, length, entropy, value, value_spread, gradient_norm, live_units
+        (share of units that react, in the layer with the fewest), staleness, and
+        evaluation.
     reason : {"completed", "max_time", "stopped", "interrupted"}
         Why it ended.
     steps, episodes : int

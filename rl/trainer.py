@@ -7,6 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dpsvi.engine import Plan, run
 from dpsvi.engine import Result as EngineResult
 from dpsvi.rl.checkpoint import Checkpoint
@@ -78,10 +80,16 @@ class Trainer:
             total_steps=max(0, self.settings.total_local_steps - done),
             n_workers=place.n_workers,
             n_threads=place.n_threads,
-            # A training that goes on is not to see the same episodes again.
-            seed=None if seed is None else seed + self.steps_before,
+            seed=self._seed(seed),
             **layout,
         )
+
+    def _seed(self, seed: int | None) -> int | None:
+        """A training that goes on is not to see the same episodes again."""
+        if seed is None or not self.steps_before:
+            return seed
+        mixed = np.random.SeedSequence([seed, self.steps_before])
+        return int(mixed.generate_state(1)[0])
 
     def monitor(self, **options: Any) -> TrainingMonitor:
         """Watch this training; `options` as `TrainingMonitor` takes them."""

@@ -112,7 +112,24 @@ def test_live_units_are_counted() -> None:
         network(torch.ones(3, 1))
     assert units.share == 0.5
     assert more.share == 0.75
-    assert units.total == 4
+
+
+def test_a_small_layer_that_dies_is_not_hidden_by_large_ones() -> None:
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 4, 1),
+        torch.nn.ReLU(),
+        torch.nn.Flatten(),
+        torch.nn.Linear(4 * 9, 100),
+        torch.nn.ReLU(),
+    )
+    with torch.no_grad():
+        network[0].weight.fill_(1.0)
+        network[0].bias.copy_(torch.tensor([1.0, -5.0, -5.0, -5.0]))
+        network[3].bias.fill_(100.0)
+        with live_units(network) as units:
+            network(torch.ones(2, 1, 3, 3))
+    # One filter of four, whatever the hundred units of the other layer do.
+    assert units.share == 0.25
 
 
 def test_a_network_without_rectified_units_has_no_share() -> None:

@@ -70,10 +70,12 @@ def test_the_network_of_the_paper(mnih: nn.Module) -> None:
     )
 
 
-def test_bytes_are_scaled_to_one(mnih: Any) -> None:
-    white = torch.full((1, 4, 84, 84), 255, dtype=torch.uint8)
-    expected = mnih.heads(mnih.body(torch.ones(1, 4, 84, 84)))
-    for given_, wanted in zip(mnih(white), expected, strict=True):
+def test_bytes_are_scaled_and_centred(mnih: Any) -> None:
+    screens = torch.randint(0, 256, (3, 4, 84, 84), dtype=torch.uint8)
+    scaled = screens.float() / 255
+    centred = torch.stack([screen - screen.mean() for screen in scaled])
+    expected = mnih.heads(mnih.body(centred))
+    for given_, wanted in zip(mnih(screens), expected, strict=True):
         torch.testing.assert_close(given_, wanted)
 
 
