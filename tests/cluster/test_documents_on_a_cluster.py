@@ -70,6 +70,13 @@ def test_a_fit_to_documents_that_stay_there(
     assert hasattr(model, "feature_names_in_") == (form is corpora)
 
 
+def test_matrices_of_this_process_are_dealt_as_one(cluster_client: Any) -> None:
+    model = make().fit([COUNTS[cut] for cut in CUTS], client=cluster_client)
+    assert model.history_["bytes"][-1] > 0
+    with pytest.raises(ValueError, match="100 features"):
+        make().fit([COUNTS, COUNTS[:, :100]], client=cluster_client)
+
+
 def test_futures_stay_where_they_are(cluster_client: Any) -> None:
     blocks = [cluster_client.submit(COUNTS.__getitem__, cut) for cut in CUTS]
     model = make().fit(blocks, client=cluster_client, X_val=blocks[0])
@@ -85,18 +92,18 @@ def test_a_broken_block_is_named_and_nothing_is_left(
 ) -> None:
     model = make()
     with pytest.raises(ValueError, match="Negative values") as caught:
-        model.fit([COUNTS, -COUNTS], client=cluster_client)
+        model.fit([delayed(COUNTS), delayed(-COUNTS)], client=cluster_client)
     assert "block 1" in caught.value.__notes__[0]
     missing = tmp_path / "missing.npz"
     with pytest.raises(ValueError, match=r"cannot be read on host .* every worker"):
         model.fit([missing, missing], client=cluster_client)
     with pytest.raises(ValueError, match="bring all to one vocabulary"):
-        model.fit([COUNTS, COUNTS[:, :100]], client=cluster_client)
+        model.fit([delayed(COUNTS), delayed(COUNTS[:, :100])], client=cluster_client)
     named = Corpus(COUNTS, vocabulary=[f"w{number}" for number in range(200)])
     with pytest.raises(ValueError, match="different vocabularies"):
-        model.fit([COUNTS, named], client=cluster_client)
+        model.fit([delayed(COUNTS), delayed(named)], client=cluster_client)
     with pytest.raises(ValueError, match="there are none in the blocks"):
-        model.fit([COUNTS[:0]] * 2, client=cluster_client)
+        model.fit([delayed(COUNTS[:0])] * 2, client=cluster_client)
     assert not hasattr(model, "n_features_in_")
     # The frames of the errors hold some.
     gc.collect()

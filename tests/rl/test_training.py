@@ -255,9 +255,7 @@ class Dead(torch.nn.Module):
 
 
 def test_a_dead_network_is_noticed_once(train: Any) -> None:
-    with pytest.warns(
-        RuntimeWarning, match="only 0.0% of the units"
-    ) as caught:
+    with pytest.warns(RuntimeWarning, match="only 0.0% of the units") as caught:
         train(total_steps=4_000, network=Dead, local_steps=1)
     assert len(caught) == 1
 

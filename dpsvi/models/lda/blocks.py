@@ -24,6 +24,7 @@ __all__ = [
     "dtype_of",
     "in_blocks",
     "is_lazy",
+    "lies_elsewhere",
     "n_rows",
     "opened",
 ]
@@ -44,7 +45,12 @@ def in_blocks(X: Any) -> bool:
 
 def is_lazy(X: Any) -> bool:
     """Say whether documents in blocks, or some of them, are Dask's to compute."""
-    return any(map(_is_dask, X if isinstance(X, list | tuple) else [X]))
+    return any(map(_is_dask, _items(X)))
+
+
+def lies_elsewhere(X: Any) -> bool:
+    """Say whether blocks have to be computed or read, and not only put together."""
+    return any(_is_dask(x) or _is_file(x) for x in _items(X))
 
 
 def blocks_of(X: Any) -> list[Any]:
@@ -189,6 +195,10 @@ def _tables(blocks: Iterable[Any]) -> list[Any]:
 def n_rows(table: Any) -> int:
     """Return the number of documents of a table or Corpus."""
     return int(getattr(table, "counts", table).shape[0])
+
+
+def _items(X: Any) -> list[Any] | tuple[Any, ...]:
+    return X if isinstance(X, list | tuple) else [X]
 
 
 def _has(item: Any, name: str) -> bool:

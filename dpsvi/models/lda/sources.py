@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from dpsvi.models.lda.blocks import assembled, blocks_of, computed, in_blocks
+from dpsvi.models.lda.blocks import (
+    assembled,
+    blocks_of,
+    computed,
+    in_blocks,
+    lies_elsewhere,
+)
 from dpsvi.models.lda.placement import Placement, placement_for
 from dpsvi.models.lda.spread import (
     Spread,
@@ -79,7 +85,7 @@ def source_for(
 ) -> tuple[Source, Placement]:
     """Check documents where they are, and decide where to fit.
 
-    Blocks (see `dpsvi.models.lda.blocks`) that go to a cluster stay there, or are read
+    Blocks (see `dpsvi.models.lda.blocks`) that a cluster is to compute or read stay
     there; all else is brought here.
 
     Parameters
@@ -100,7 +106,7 @@ def source_for(
         counts = model._check(X, reset=reset, whom=whom)
     else:
         place = placement_for(model, None, learning, client, automatic=automatic)
-        if place.apart and reset:
+        if place.apart and reset and lies_elsewhere(X):
             spread = spread_over(model, X, place, whom)
             return spread, replace(place, n_workers=len(spread.futures))
         counts = gathered(model, X, whom=whom, reset=reset, client=client)
