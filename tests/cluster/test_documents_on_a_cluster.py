@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from dask import delayed
 
 from dpsvi import DPSVILatentDirichletAllocation
 from dpsvi.datasets import Corpus, make_corpus
+from dpsvi.models.lda.placement import placement_for
+from dpsvi.models.lda.spread import _shard
 
 COUNTS = make_corpus(1200, n_words=200, n_topics=5, random_state=0).counts
 CUTS = [slice(start, start + 300) for start in range(0, 1200, 300)]
@@ -110,6 +113,35 @@ def test_a_broken_block_is_named_and_nothing_is_left(
     assert not cluster_client.futures
 
 
+def test_a_partition_that_gives_only_once(cluster_client: Any) -> None:
+    # One for two workers: both look at it.
+    pairs = [[(word, 1.0) for word in range(10)]] * 1000
+    once = dask.bag.from_sequence(pairs, npartitions=1).map_partitions(iter)
+    model = make(max_iter=2).fit(once, client=cluster_client)
+    assert model.history_["documents"][-1] > 0.9 * 2 * 1000
+
+
+def test_shards_are_checked_side_by_side() -> None:
+    blank = make(n_jobs=1)
+    narrow, wide = [[(3, 1.0)]] * 50, [[(9, 1.0)]] * 50
+    with ThreadPoolExecutor(2) as pool:
+        found = list(
+            pool.map(
+                lambda block: _shard(blank, [block], range(1), slice(None), "fit"),
+                [narrow, wide] * 40,
+            )
+        )
+    assert [counts.shape[1] for counts, _, _ in found] == [4, 10] * 40
+    assert [names["n_features_in_"] for _, names, _ in found] == [4, 10] * 40
+
+
+def test_all_cores_are_those_of_the_workers(cluster_client: Any) -> None:
+    place = placement_for(make(n_jobs=-1), 10_000, "online", cluster_client)
+    assert (place.n_workers, place.n_threads) == (2, 1)
+    place = placement_for(make(n_jobs=3), 10_000, "online", cluster_client)
+    assert (place.n_workers, place.n_threads) == (2, 3)
+
+
 @pytest.mark.parametrize("processes", [True, False])
 def test_a_fit_is_awaited_beside_an_event_loop(processes: bool) -> None:
     from distributed import Client, LocalCluster
@@ -161,3 +193,5 @@ async def cancelled_fit(client: Any) -> None:
     with pytest.raises(asyncio.CancelledError):
         await fit
     assert not hasattr(model, "components_")
+    with pytest.raises(ValueError, match=r"await model\.fit"):
+        model.fit_transform(COUNTS, client=client)

@@ -182,6 +182,40 @@ def test_held_out_documents_and_partial_fits_in_blocks() -> None:
     np.testing.assert_array_equal(found.components_, expected.components_)
 
 
+def test_blocks_are_compared_with_the_model_too() -> None:
+    words = [f"w{number}" for number in range(40)]
+    named = Corpus(COUNTS, vocabulary=words)
+    other = [Corpus(COUNTS, vocabulary=words[::-1])]
+    with pytest.raises(ValueError, match="vocabulary differs"):
+        make_model().fit(named, X_val=other)
+    model = make_model().partial_fit(named)
+    with pytest.raises(ValueError, match="vocabulary differs"):
+        model.partial_fit(other)
+    # A few documents do not use all words.
+    few = dask.bag.from_sequence([[(0, 2.0), (3, 1.0)]] * 9, npartitions=2)
+    model.partial_fit(few)
+    found = make_model().fit(COUNTS, X_val=few).history_["heldout_perplexity"]
+    assert np.isfinite(found).any()
+
+
+def test_threads_are_used_unless_dask_has_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[int | None] = []
+    plain = type(MODEL).transform
+
+    def transform(self: Any, X: Any, **options: Any) -> Any:
+        seen.append(self.n_jobs)
+        return plain(self, X, **options)
+
+    model = make_model(n_jobs=2).fit(COUNTS)
+    monkeypatch.setattr(type(model), "transform", transform)
+    model.transform([COUNTS])
+    model.transform(delayed(COUNTS)).compute(scheduler="synchronous")
+    # First the call itself, then that for its block.
+    assert seen == [2, 2, 2, 1]
+
+
 @pytest.mark.parametrize(
     ("X", "message"),
     [

@@ -190,3 +190,30 @@ def test_scikit_learns_scoring_monitor() -> None:
     scores = [row["heldout"] for row in epochs]
     assert scores[-1] == pytest.approx(model.heldout_perplexity(X))
     assert len(set(scores)) == 3
+
+
+def test_a_model_whose_last_hook_failed_can_be_copied() -> None:
+    class Failing:
+        def setup(self, estimator: Any, context: Any) -> None:
+            pass
+
+        def on_fit_task_begin(self, *given: Any, **named: Any) -> None:
+            pass
+
+        def on_fit_task_end(self, *given: Any, **named: Any) -> bool:
+            # The end of the fit itself comes after those of its epochs.
+            ended.append(1)
+            if len(ended) > 3:
+                raise ZeroDivisionError
+            return False
+
+        def teardown(self, estimator: Any, context: Any) -> None:
+            pass
+
+    ended: list[int] = []
+    model = make_model(max_iter=3)
+    model.set_callbacks(Failing())
+    with pytest.raises(ZeroDivisionError):
+        model.fit(make_counts())
+    model.set_callbacks()
+    assert not hasattr(pickle.loads(pickle.dumps(model)), "components_")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 __all__ = ["awaited", "is_asynchronous"]
@@ -19,7 +20,7 @@ def is_asynchronous(client: Any) -> bool:
 
 
 async def awaited(
-    fit: Callable[..., Any],
+    model: Any,
     *given: Any,
     callbacks: Iterable[Callable[[Any], Any]] | None = None,
     **named: Any,
@@ -28,17 +29,17 @@ async def awaited(
 
     Parameters
     ----------
-    fit : callable
-        The method.
+    model : estimator
+        To be fitted.
     *given, **named
-        For the method.
+        For its `fit`.
     callbacks : iterable of callable, default=None
         As in `fit`; they are called in the thread.
 
     Returns
     -------
     estimator
-        What the method returns.
+        What `fit` returns.
 
     Raises
     ------
@@ -52,15 +53,21 @@ async def awaited(
         if cancelled:
             raise _Cancelled
 
+    before = dict(vars(model))
     watching = [go_on, *(callbacks or ())]
     fitting = asyncio.ensure_future(
-        asyncio.to_thread(fit, *given, callbacks=watching, **named)
+        asyncio.to_thread(model.fit, *given, callbacks=watching, **named)
     )
     try:
         return await asyncio.shield(fitting)
     except asyncio.CancelledError:
         cancelled = True
-        await asyncio.wait([fitting])
-        # Seen, so that nobody warns that it was not.
-        fitting.exception()
+        while not fitting.done():
+            # Whoever is impatient, and cancels again, waits too: the cluster is in use.
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([fitting])
+        if fitting.exception() is None:
+            # It was done before it heard.
+            vars(model).clear()
+            vars(model).update(before)
         raise

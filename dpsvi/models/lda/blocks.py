@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from zipfile import BadZipFile
 
@@ -134,6 +135,7 @@ def assembled(
     numbers: Iterable[int] | None = None,
     *,
     whom: str,
+    reset: bool = True,
     dtype: Any = None,
 ) -> sp.csr_array:
     """Return blocks that are in this process as one table of checked counts.
@@ -141,12 +143,12 @@ def assembled(
     Parameters
     ----------
     model : DPSVILatentDirichletAllocation
-        Told number and names of the words.
+        Told number and names of the words, or compared with if not `reset`.
     blocks : sequence
         As `opened` takes them.
     numbers : iterable of int or None, default=None
         Of the blocks, for messages; None: 0, 1, ...
-    whom, dtype : str, dtype
+    whom, reset, dtype : str, bool, dtype
         As in `check_counts`.
 
     Returns
@@ -159,37 +161,52 @@ def assembled(
     ValueError
         If a block is not valid, with its number, or does not fit the first one.
     """
-    parts: list[sp.csr_array] = []
     numbers = range(len(blocks)) if numbers is None else numbers
-    for number, table in zip(numbers, _tables(blocks), strict=True):
+    n_words = None if reset else model.n_features_in_
+    parts: list[sp.csr_array] = []
+    for number, table in _tables(zip(numbers, blocks, strict=True), n_words):
         if not n_rows(table):
             continue
-        try:
+        with _noted(number):
             part = model._check(
                 table,
-                reset=not parts,
+                reset=reset and not parts,
                 whom=whom,
                 dtype=parts[0].dtype if parts else dtype,
             )
-        except (TypeError, ValueError) as error:
-            error.add_note(f"in block {number} of the documents")
-            raise
         parts.append(part)
     if not parts:
         return sp.csr_array((0, 0), dtype=np.float32 if dtype is None else dtype)
     return parts[0] if len(parts) == 1 else sp.vstack(parts, format="csr")
 
 
-def _tables(blocks: Iterable[Any]) -> list[Any]:
-    """Open blocks; those of pairs become as wide as the widest."""
-    tables = [opened(block) for block in blocks]
-    pairs = [i for i, table in enumerate(tables) if isinstance(table, list)]
-    for i in pairs:
-        tables[i] = counts_of_pairs(tables[i])
-    width = max((tables[i].shape[1] for i in pairs), default=0)
-    for i in pairs:
-        tables[i].resize(tables[i].shape[0], width)
+def _tables(
+    blocks: Iterable[tuple[int, Any]], n_words: int | None
+) -> list[tuple[int, Any]]:
+    """Open blocks; those of pairs become as wide as the model, or as the widest."""
+    tables: list[tuple[int, Any]] = []
+    of_pairs: list[Any] = []
+    for number, block in blocks:
+        with _noted(number):
+            table = opened(block)
+            if isinstance(table, list):
+                table = counts_of_pairs(table, n_words)
+                of_pairs.append(table)
+        tables.append((number, table))
+    width = max((table.shape[1] for table in of_pairs), default=0)
+    for table in of_pairs:
+        table.resize(table.shape[0], width)
     return tables
+
+
+@contextmanager
+def _noted(number: int) -> Iterator[None]:
+    """Say in errors which block it was."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        error.add_note(f"in block {number} of the documents")
+        raise
 
 
 def n_rows(table: Any) -> int:
@@ -229,5 +246,5 @@ def _read(path: str | os.PathLike[str]) -> sp.csr_array:
         raise ValueError(
             f"{os.fspath(path)!r} cannot be read on host {socket.gethostname()} "
             f"({error}); give `.npz` files of scipy.sparse.save_npz, in a folder that "
-            "every worker sees under this name"
+            "every worker sees under this name; for texts count the words first"
         ) from error

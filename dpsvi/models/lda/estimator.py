@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from numbers import Integral, Real
 from typing import Any, Literal, Self
 
@@ -24,11 +25,13 @@ from dpsvi.models.lda import evaluation
 from dpsvi.models.lda.awaiting import awaited, is_asynchronous
 from dpsvi.models.lda.blocks import in_blocks
 from dpsvi.models.lda.callbacks import CallbackSupport, with_callbacks
+from dpsvi.models.lda.checkpoint import Checkpoint
 from dpsvi.models.lda.epochs import EpochHooks
 from dpsvi.models.lda.fitted import FittedTopics
 from dpsvi.models.lda.fitting import Fit
 from dpsvi.models.lda.lazy import rows_of_blocks
 from dpsvi.models.lda.sources import gathered, source_for
+from dpsvi.models.lda.validation import check_prior
 
 __all__ = ["DPSVILatentDirichletAllocation"]
 
@@ -290,14 +293,15 @@ class DPSVILatentDirichletAllocation(
             Dask array, data frame or bag, or a list whose items are matrices, Corpora,
             `Delayed`, futures, or paths of `.npz` files of `scipy.sparse.save_npz`.
             With a cluster, blocks are computed and read there and never come here; give
-            as many as there are workers, or more.
+            as many as there are workers, or more. Without `dtype=` it then computes in
+            float32, but for a Dask array in float64.
         y : Ignored
             Present for scikit-learn's conventions.
         client : distributed.Client, default=None
             Fit on its cluster: a worker on each Dask worker, with as many lock-free
-            threads as that has, unless `n_jobs` says less. None: see `backend`. With an
-            asynchronous client write ``await model.fit(...)``; cancelling that leaves
-            the estimator as it was.
+            threads as that has, unless `n_jobs` is above 0 and says how many. None: see
+            `backend`. With an asynchronous client write ``await model.fit(...)``;
+            cancelling that leaves the estimator as it was.
         X_val : like X, default=None
             Held-out documents. Their perplexity by document completion is measured
             during the fit, and stands in `history_`; see `patience`.
@@ -320,8 +324,12 @@ class DPSVILatentDirichletAllocation(
         """
         if is_asynchronous(client):
             given = {"client": client, "X_val": X_val, "callbacks": callbacks}
-            return awaited(self.fit, X, y, checkpoint=checkpoint, **given)  # type: ignore[return-value]
+            return awaited(self, X, y, checkpoint=checkpoint, **given)  # type: ignore[return-value]
         with _unchanged_on_error(self):
+            # What is cheap to find wrong comes before documents are read.
+            check_prior("doc_topic_prior", self.doc_topic_prior, self.n_components)
+            if checkpoint is not None:
+                Checkpoint(checkpoint).load()
             learning = self.learning_method
             source, place = source_for(self, X, learning, whom="fit", client=client)
             held_out = None
@@ -389,7 +397,9 @@ class DPSVILatentDirichletAllocation(
             )
             start = None if first else fit.problem.parameters_from(self.components_)
             random_state = (
-                check_random_state(self.random_state) if first else self.random_state_
+                check_random_state(self.random_state)
+                if first
+                else deepcopy(self.random_state_)
             )
             n_iter = 0 if first else self.n_iter_
             attributes = fit.run(random_state, start=start)
@@ -432,6 +442,11 @@ class DPSVILatentDirichletAllocation(
         self, X: Any, y: Any = None, *, normalize: bool = True, **fit_params: Any
     ) -> NDArray[Any]:
         """Fit, then return the topics of the same documents; see `transform`."""
+        if is_asynchronous(fit_params.get("client")):
+            raise ValueError(
+                "with an asynchronous client write: await model.fit(X, client=client); "
+                "and then model.transform(X)"
+            )
         fitted: Self = self.fit(X, y, **fit_params)
         return fitted.transform(X, normalize=normalize)
 
@@ -462,6 +477,7 @@ def _unchanged_on_error(estimator: Any) -> Iterator[None]:
         yield
     except BaseException:
         kept = {k: v for k, v in vars(estimator).items() if k.startswith("_")}
+        kept.pop("_bound", None)
         vars(estimator).clear()
         vars(estimator).update({**kept, **before})
         raise

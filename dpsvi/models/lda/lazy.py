@@ -101,6 +101,8 @@ def _applied(
     """
     model, apply = _light(model), _apply
     if is_lazy(X):
+        # Dask runs a block on each of its threads.
+        model.n_jobs = 1
         from dask import delayed
 
         model = delayed(model, name=_name("topics"), traverse=False)
@@ -144,9 +146,8 @@ def _name(what: str) -> str:
 
 
 def _light(model: Any) -> Any:
-    """A copy with the topics alone, for one thread: quickly sent to many workers."""
+    """A copy with the topics alone: quickly sent to many workers."""
     copy = type(model)(**model.get_params(deep=False))
-    copy.n_jobs = 1
     for name in (
         "components_",
         "doc_topic_prior_",

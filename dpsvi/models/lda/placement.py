@@ -82,7 +82,9 @@ def placement_for(
             'learning_method="online" for the cluster'
         )
     backend = cluster(client)
-    asked = None if model.n_jobs is None else n_threads_for(model.n_jobs, n_documents)
+    # All cores (-1) are those of the workers, and not of this machine.
+    counted = model.n_jobs is not None and model.n_jobs > 0
+    asked = n_threads_for(model.n_jobs, n_documents) if counted else None
     n_workers, n_threads = backend.size(asked)
     n_workers = max(1, min(n_workers, n_documents // WORTH_A_THREAD))
     return Placement(backend, n_workers, n_threads)

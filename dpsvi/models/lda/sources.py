@@ -19,7 +19,6 @@ from dpsvi.models.lda.blocks import (
 from dpsvi.models.lda.placement import Placement, placement_for
 from dpsvi.models.lda.spread import (
     Spread,
-    blank_of,
     need_documents,
     sample_of,
     spread_over,
@@ -128,7 +127,7 @@ def gathered(
     if not in_blocks(X):
         checked: sp.csr_array = model._check(X, reset=reset, whom=whom, dtype=dtype)
         return checked
-    checking = model if reset else blank_of(model, dtype)
-    counts = assembled(checking, computed(blocks_of(X), client), whom=whom, dtype=dtype)
+    blocks = computed(blocks_of(X), client)
+    counts = assembled(model, blocks, whom=whom, reset=reset, dtype=dtype)
     need_documents(counts.shape[0], whom)
-    return counts if reset else gathered(model, counts, whom=whom, dtype=dtype)
+    return counts

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
@@ -14,7 +15,7 @@ import scipy.sparse as sp
 from dpsvi.models.lda.blocks import assembled, blocks_of, dtype_of, opened
 from dpsvi.models.lda.placement import Placement
 
-__all__ = ["Spread", "blank_of", "need_documents", "sample_of", "spread_over"]
+__all__ = ["Spread", "need_documents", "sample_of", "spread_over"]
 
 # Documents that are brought here to stand for all.
 _SAMPLE = 1000
@@ -92,7 +93,7 @@ def spread_over(model: Any, X: Any, place: Placement, whom: str) -> Spread:
     if dtype is None:
         dtype = np.float64 if dtype_of(X) == np.float64 else np.float32
     backend: Any = place.backend
-    tasks = _tasks(blank_of(model, dtype), blocks_of(X), place.n_workers, whom)
+    tasks = _tasks(_blank_of(model, dtype), blocks_of(X), place.n_workers, whom)
     futures, found = backend.keep(*tasks)
     pairs = zip(futures, found, strict=True)
     full = [(future, fact) for future, fact in pairs if fact.n_documents]
@@ -120,6 +121,9 @@ def _tasks(
     from dask import delayed
 
     blank = delayed(blank, traverse=False, pure=False)
+    if len(blocks) < n_shards:
+        # They are opened more than once, and an iterator only gives once.
+        blocks = [delayed(_listed, pure=False)(block) for block in blocks]
     size = _SAMPLE // n_shards + 1
     shards, facts = [], []
     for number in range(n_shards):
@@ -140,11 +144,17 @@ def _shard(
     blank: Any, blocks: list[Any], numbers: range, cut: slice, whom: str
 ) -> tuple[sp.csr_array, dict[str, Any], bool]:
     """Check blocks on their worker; return counts, names, and whether width is free."""
+    # Other shards of this process are being checked too.
+    blank = copy(blank)
     tables = [opened(block) for block in blocks]
     free = all(isinstance(table, list) for table in tables)
     counts = assembled(blank, tables, numbers, whom=whom, dtype=blank.dtype)
     names = {k: v for k, v in vars(blank).items() if k in _ABOUT_WORDS}
     return counts[cut], names, free
+
+
+def _listed(block: Any) -> Any:
+    return list(block) if isinstance(block, Iterator) else block
 
 
 def _facts(shard: tuple[sp.csr_array, dict[str, Any], bool], size: int) -> _Facts:
@@ -184,8 +194,8 @@ def sample_of(counts: sp.csr_array, size: int) -> sp.csr_array:
     return counts[picked.astype(int)]
 
 
-def blank_of(model: Any, dtype: Any) -> Any:
-    """Return a new estimator that can check documents, and is quickly sent."""
+def _blank_of(model: Any, dtype: Any) -> Any:
+    """A new estimator that can check documents, and is quickly sent."""
     parameters = model.get_params(deep=False)
     quick = {"n_jobs": 1, "random_state": None, "dtype": dtype}
     return type(model)(**{**parameters, **quick})

@@ -63,7 +63,7 @@ def _wait(client: Client, futures: list[Future]) -> None:
                 future.exception(_SLICE)
             failed = [other for other in futures if other.status == "error"]
             if failed:
-                raise failed[0].exception()
+                failed[0].result()
             if client.scheduler_info(n_workers=-1)["workers"]:
                 lonely_since = None
                 continue
