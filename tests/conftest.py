@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +17,10 @@ from hypothesis import settings
 # run: a change is not to fail for what it did not touch.
 settings.register_profile("dpsvi", deadline=None, derandomize=True)
 settings.load_profile("dpsvi")
+
+# As in a terminal, however the tests were started; children inherit it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Workers are started with this path, and find the problems of the tests too.
 for folder in ("engine", "models", "cluster"):
