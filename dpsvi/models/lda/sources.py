@@ -52,7 +52,8 @@ class Held:
     @property
     def dtype(self) -> np.dtype[Any]:
         """To compute in."""
-        return np.dtype(self.counts.data.dtype)
+        dtype: np.dtype[Any] = self.counts.data.dtype
+        return dtype
 
     def shards(self, n_workers: int) -> Sequence[Any]:
         """Deal the documents to the workers, in turn: each gets a fair sample."""

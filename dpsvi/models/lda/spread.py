@@ -159,7 +159,8 @@ def _listed(block: Any) -> Any:
 
 def _facts(shard: tuple[sp.csr_array, dict[str, Any], bool], size: int) -> _Facts:
     counts, names, free = shard
-    return _Facts(*counts.shape, names, free, sample_of(counts, size))
+    n_documents, n_words = counts.shape
+    return _Facts(n_documents, n_words, names, free, sample_of(counts, size))
 
 
 def _words_of(found: list[_Facts]) -> _Facts:
