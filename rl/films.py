@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dpsvi.rl.files import PathLike, whole_file
+from dpsvi.engine.files import PathLike, whole_file
 
 if TYPE_CHECKING:
     from dpsvi.rl.frames import Frame

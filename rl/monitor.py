@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from dpsvi.engine import History
+from dpsvi.engine import Checkpoint, History, Saved
 from dpsvi.engine.progress import Progress
-from dpsvi.rl.checkpoint import Checkpoint, Saved
 from dpsvi.rl.hsa2c import ModelParameters
 from dpsvi.rl.logs import RunLog
 from dpsvi.rl.optimisers import Vector
@@ -221,7 +220,8 @@ class TrainingMonitor:
 
     def saved(self, parameters: ModelParameters, steps: int) -> Saved:
         """What a checkpoint holds at this moment."""
-        return Saved(parameters, steps, self._scores.n_seen)
+        counters = {"steps": steps, "episodes": self._scores.n_seen}
+        return Saved(vars(parameters), counters)
 
     def _view(self, progress: Progress) -> TrainingProgress:
         means = summary(progress.statistics)

@@ -3,34 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import Any
 
-from dpsvi.engine.backends import BACKENDS, Backend, cluster, cluster_at_hand
+from dpsvi.engine import Placement, goes_to_cluster
+from dpsvi.engine.backends import cluster
 
-__all__ = ["Placement", "placement_for"]
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Where a training runs.
-
-    Attributes
-    ----------
-    backend : str or Backend
-        Of the engine.
-    n_workers, n_threads : int
-        n and p in the paper.
-    """
-
-    backend: str | Backend
-    n_workers: int
-    n_threads: int
-
-    @property
-    def apart(self) -> bool:
-        """Whether parameters travel between workers and master."""
-        return not isinstance(self.backend, str)
+__all__ = ["placement_for"]
 
 
 def placement_for(
@@ -65,17 +43,7 @@ def placement_for(
     for name, value in (("n_workers", n_workers), ("n_threads", n_threads)):
         if value is not None and value < 1:
             raise ValueError(f"{name} is {value}; it must be at least 1")
-    if backend != "auto" and backend not in BACKENDS:
-        raise ValueError(
-            f"no backend {backend!r}; choose one of auto, {', '.join(sorted(BACKENDS))}"
-        )
-    if client is not None and backend not in ("auto", "dask"):
-        raise ValueError(
-            f'a client was given, and backend is {backend!r}; give backend="dask" or '
-            '"auto" to train on its cluster'
-        )
-    wanted = client is not None or backend == "dask"
-    if wanted or (backend == "auto" and cluster_at_hand()):
+    if goes_to_cluster(backend, client, purpose="train"):
         found = cluster(client)
         there, threads = found.size(n_threads)
         return Placement(found, n_workers or there, threads)

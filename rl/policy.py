@@ -10,8 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from dpsvi.engine.files import PathLike
 from dpsvi.rl import networks
-from dpsvi.rl.files import PathLike
 from dpsvi.rl.flat import Vector, bind, vector_of
 from dpsvi.rl.networks import Network, network_for
 from dpsvi.rl.protocol import Protocol

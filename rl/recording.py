@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from dpsvi.engine.files import PathLike
 from dpsvi.rl.environments import Env, Episode
 from dpsvi.rl.evaluation import check_fit, played_by, scoring_rules
-from dpsvi.rl.files import PathLike
 from dpsvi.rl.films import writer_for
 from dpsvi.rl.frames import Frame, Stage, open_stage
 from dpsvi.rl.policy import Policy

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from dpsvi.rl.files import PathLike, whole_file
+from dpsvi.engine.files import PathLike, whole_file
 from dpsvi.rl.stepping import EnvironmentSpec
 
 __all__ = ["FORMAT", "Saved", "read_saved", "write_saved"]

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dpsvi.engine import Plan, run
+from dpsvi.engine import Checkpoint, Placement, Plan, run
 from dpsvi.engine import Result as EngineResult
-from dpsvi.rl.checkpoint import Checkpoint
+from dpsvi.engine.files import PathLike
 from dpsvi.rl.environments import Env, spec_of
 from dpsvi.rl.evaluation import evaluate
-from dpsvi.rl.files import PathLike
 from dpsvi.rl.hsa2c import HSA2CProblem, ModelParameters
 from dpsvi.rl.monitor import RecentScores, TrainingMonitor
 from dpsvi.rl.networks import Network, flatten, network_for
 from dpsvi.rl.optimisers import Vector
 from dpsvi.rl.options import settings_for
-from dpsvi.rl.placement import Placement
 from dpsvi.rl.policy import Policy, Provenance
 from dpsvi.rl.protocol import Protocol
 from dpsvi.rl.result import Result
@@ -59,9 +58,10 @@ class Trainer:
         settings = settings_for(self.spec, constants, total_steps=total_steps)
         self._file: Checkpoint | None = None
         if checkpoint is not None:
-            self._file = Checkpoint(checkpoint, self._identity(settings.optimiser.name))
-        self._saved = self._file.load() if self._file else None
-        self.steps_before = self._saved.steps if self._saved else 0
+            self._file = Checkpoint(checkpoint, "training")
+            self._file.define(self._identity(settings.optimiser.name))
+        self._saved = self._file.saved if self._file is not None else None
+        self.steps_before = self._saved.counters["steps"] if self._saved else 0
         settings = settings_for(
             self.spec,
             constants,
@@ -93,7 +93,7 @@ class Trainer:
 
     def monitor(self, **options: Any) -> TrainingMonitor:
         """Watch this training; `options` as `TrainingMonitor` takes them."""
-        episodes = self._saved.episodes if self._saved else 0
+        episodes = self._saved.counters["episodes"] if self._saved else 0
         return TrainingMonitor(
             total_steps=self.total_steps,
             steps_before=self.steps_before,
@@ -111,18 +111,16 @@ class Trainer:
         self, plan: Plan, place: Placement, monitor: TrainingMonitor, log_dir: Path
     ) -> Result:
         """Train; with a checkpoint, the end of the training is saved too."""
-        try:
+        start = ModelParameters(**self._saved.arrays) if self._saved else None
+        with self._file.named_in_errors() if self._file else nullcontext():
             done = run(
                 self._problem,
                 [None] * plan.n_workers,
                 plan,
                 backend=place.backend,
-                parameters=self._saved.parameters if self._saved else None,
+                parameters=start,
                 monitor=monitor,
             )
-        except Exception as error:
-            self._add_note(error)
-            raise
         monitor.finish()
         steps = self.steps_before + int(done.counters.merged)
         if self._file is not None:
@@ -137,13 +135,6 @@ class Trainer:
             "n_parameters": flatten(network_for(self.spec, self._network)).n,
             "optimiser": optimiser,
         }
-
-    def _add_note(self, error: Exception) -> None:
-        if self._file is not None and self._file.path.exists():
-            error.add_note(
-                f"The training so far is in {str(self._file.path)!r}: train again with "
-                "the same checkpoint= to go on from there."
-            )
 
     def _result(
         self, done: EngineResult, monitor: TrainingMonitor, steps: int, log_dir: Path

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dpsvi.engine import constant
+from dpsvi.engine.files import PathLike
 from dpsvi.rl.bar import TrainingBar
 from dpsvi.rl.environments import Env
-from dpsvi.rl.files import PathLike
 from dpsvi.rl.logs import RunLog, default_folder
 from dpsvi.rl.monitor import TrainingProgress
 from dpsvi.rl.networks import Network

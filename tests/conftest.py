@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -60,6 +62,37 @@ def small_cluster() -> Iterator[Callable[..., Any]]:
     yield make
     for thing in made:
         thing.close()
+
+
+@pytest.fixture
+def press_ctrl_c() -> Callable[..., list[str]]:
+    """Run a program, press Ctrl-C when it says "ready", return the lines after that.
+
+    It must end as if all were well.
+    """
+    if sys.platform == "win32":
+        pytest.skip("SIGINT cannot be sent to a child")
+
+    def press(program: str, *arguments: object, cwd: Path | None = None) -> list[str]:
+        with subprocess.Popen(
+            [sys.executable, "-c", dedent(program), *map(str, arguments)],
+            cwd=cwd,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as child:
+            try:
+                assert child.stdout is not None
+                assert child.stdout.readline() == "ready\n"
+                child.send_signal(signal.SIGINT)
+                output, error = child.communicate(timeout=60)
+            finally:
+                child.kill()
+        assert error == ""
+        assert child.returncode == 0
+        return output.splitlines()
+
+    return press
 
 
 @pytest.fixture

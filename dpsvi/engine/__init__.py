@@ -31,9 +31,11 @@ clock
 from dpsvi.engine.admission import accept_all, damp_by_staleness, drop_older_than
 from dpsvi.engine.backends import Backend
 from dpsvi.engine.backends.replay import Replay
+from dpsvi.engine.checkpoint import Checkpoint, Saved
 from dpsvi.engine.history import History
 from dpsvi.engine.lockfree import ThreadTeam
 from dpsvi.engine.master import Arrival, Counters, Master
+from dpsvi.engine.placement import Placement, goes_to_cluster
 from dpsvi.engine.plan import Plan
 from dpsvi.engine.problem import (
     Combining,
@@ -60,12 +62,14 @@ from dpsvi.engine.worker import Worker, work
 __all__ = [
     "Arrival",
     "Backend",
+    "Checkpoint",
     "Combining",
     "Counters",
     "History",
     "LocalProblem",
     "Master",
     "Parameters",
+    "Placement",
     "Plan",
     "Problem",
     "Progress",
@@ -75,6 +79,7 @@ __all__ = [
     "Replay",
     "Report",
     "Result",
+    "Saved",
     "Selective",
     "SelectiveLocal",
     "Snapshot",
@@ -86,6 +91,7 @@ __all__ = [
     "corollary_rates",
     "damp_by_staleness",
     "drop_older_than",
+    "goes_to_cluster",
     "robbins_monro",
     "run",
     "scaled_rates",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from dpsvi.engine.files import PathLike, whole_file
 from dpsvi.report.pictures import (
     MAX_SHOWN,
     draw_convergence,
@@ -27,7 +27,7 @@ _MIN_TOPICS_FOR_MAP = 3
 
 def write_report(
     model: TopicModel,
-    path: str | os.PathLike[str],
+    path: PathLike,
     *,
     corpus: Any = None,
     title: str = "Topics",
@@ -90,7 +90,7 @@ def write_report(
     return write_page(summary, place, title=title)
 
 
-def check_path(path: str | os.PathLike[str]) -> Path:
+def check_path(path: PathLike) -> Path:
     """Return `path` if a file can lie there.
 
     Raises
@@ -110,9 +110,7 @@ def check_path(path: str | os.PathLike[str]) -> Path:
     return place
 
 
-def write_page(
-    summary: Summary, path: str | os.PathLike[str], *, title: str = "Topics"
-) -> Path:
+def write_page(summary: Summary, path: PathLike, *, title: str = "Topics") -> Path:
     """Write the page of a summary; see `write_report`.
 
     Parameters
@@ -129,7 +127,9 @@ def write_page(
         Where the page lies.
     """
     place = check_path(path)
-    _replace(place, render(summary, title=title))
+    # Readers never see half a page.
+    with whole_file(place) as draft:
+        draft.write_text(render(summary, title=title), encoding="utf-8")
     return place
 
 
@@ -165,13 +165,3 @@ def _pictures(summary: Summary) -> dict[str, Markup]:
         pictures["convergence"] = draw_convergence(summary.curve)
     # Safe: Matplotlib escapes the words that it writes into an SVG.
     return {name: Markup(svg) for name, svg in pictures.items()}
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write `text` beside `path`, then rename: readers never see half a page."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)

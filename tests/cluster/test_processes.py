@@ -11,9 +11,7 @@ from typing import Any
 
 import gates
 import pytest
-
-FOLDER = Path(__file__).parent
-QUIET = ["--no-dashboard", "--host", "127.0.0.1"]
+from processes import PATHS, Processes
 
 SCRIPT = """
 import sys
@@ -36,70 +34,40 @@ with Client(scheduler_file={file!r}) as client:
 """
 
 
-class Cluster:
-    """A scheduler and two workers, each a process."""
+class Cluster(Processes):
+    """A scheduler and two workers, each a process, and a client that fits for ever."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.file = folder / "scheduler.json"
+        super().__init__(folder)
         self.trace = gates.Trace(folder)
-        self.processes: list[subprocess.Popen[str]] = []
-        self.scheduler = self.start(
-            *("dask_scheduler", "--port", "0", "--scheduler-file", str(self.file)),
-            *QUIET,
-        )
-        gates.wait_until(self.file.exists, "the scheduler")
+        self.scripts: list[subprocess.Popen[str]] = []
+        self.master = self.scheduler()
         for _ in range(2):
-            self.start(
-                *("dask_worker", "--scheduler-file", str(self.file)),
-                *("--nthreads", "1", "--no-nanny", *QUIET),
-            )
-
-    def start(self, module: str, *arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", f"distributed.cli.{module}", *arguments]
-        return self._popen(command)
+            self.worker("--no-nanny")
 
     def script(self, local_steps: int = 1) -> subprocess.Popen[str]:
-        """A client that fits for ever; returns when both workers are at it."""
-        tests = FOLDER.parent
+        """Start the client; returns when both workers are at it."""
         text = SCRIPT.format(
-            paths=[str(FOLDER), str(tests / "engine")],
+            paths=[str(path) for path in PATHS],
             file=str(self.file),
             folder=str(self.folder),
             steps=local_steps,
         )
-        process = self._popen([sys.executable, "-c", text])
-        gates.wait_until(lambda: len(self.trace.pids()) == 2, "two workers")
-        return process
-
-    def _popen(self, command: list[str]) -> subprocess.Popen[str]:
-        tests = FOLDER.parent
         process = subprocess.Popen(
-            command,
+            [sys.executable, "-c", text],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # Workers load the problems from here.
-            env={"PYTHONPATH": f"{FOLDER}:{tests / 'engine'}", "PATH": "/usr/bin:/bin"},
-            cwd="/",
         )
-        self.processes.append(process)
+        self.scripts.append(process)
+        gates.wait_until(lambda: len(self.trace.pids()) == 2, "two workers")
         return process
 
-    def client(self) -> Any:
-        from distributed import Client
-
-        return Client(scheduler_file=str(self.file), set_as_default=False)
-
     def close(self) -> None:
-        for process in reversed(self.processes):
-            process.terminate()
-        for process in self.processes:
-            try:
-                process.communicate(timeout=20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
+        for process in self.scripts:
+            process.kill()
+            process.communicate()
+        super().close()
 
 
 @pytest.fixture
@@ -151,7 +119,7 @@ def test_a_killed_client_frees_the_cluster(cluster: Cluster) -> None:
 
 def test_a_killed_scheduler_is_named(cluster: Cluster) -> None:
     script = cluster.script()
-    cluster.scheduler.kill()
+    cluster.master.kill()
     _, err = script.communicate(timeout=90)
     assert script.returncode != 0
     assert "RuntimeError: the connection to the scheduler at tcp://127.0.0.1" in err

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import _thread
-import subprocess
-import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -258,7 +257,7 @@ def test_a_second_ctrl_c_raises(layout: dict[str, int]) -> None:
 
 
 INTERRUPTED = """
-import signal, sys, threading
+import sys, threading
 import numpy as np
 from dpsvi.engine import Plan, run
 from toy_problems import LeastSquares, make_rows
@@ -268,8 +267,6 @@ def monitor(progress):
         sys.stdout.write("ready\\n")
         sys.stdout.flush()
 
-# As in a terminal, however this process was started.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 n_workers, n_threads = map(int, sys.argv[1:])
 plan = Plan(
     total_steps=10**9, n_workers=n_workers, n_threads=n_threads, local_steps=10
@@ -281,23 +278,9 @@ sys.stdout.write(f"{result.reason} {threading.active_count()} {finite}\\n")
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to a child")
 @layouts
-def test_a_real_ctrl_c(layout: dict[str, int]) -> None:
-    import signal
-
-    with subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED, *map(str, layout.values())],
-        cwd=Path(__file__).parent,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as child:
-        try:
-            assert child.stdout is not None
-            assert child.stdout.readline() == "ready\n"
-            child.send_signal(signal.SIGINT)
-            output, _ = child.communicate(timeout=60)
-        finally:
-            child.kill()
-    assert output.split() == ["interrupted", "1", "True"]
-    assert child.returncode == 0
+def test_a_real_ctrl_c(
+    press_ctrl_c: Callable[..., list[str]], layout: dict[str, int]
+) -> None:
+    printed = press_ctrl_c(INTERRUPTED, *layout.values(), cwd=Path(__file__).parent)
+    assert printed == ["interrupted 1 True"]

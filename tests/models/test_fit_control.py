@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import textwrap
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -230,20 +226,9 @@ INTERRUPTED = """
 """
 
 
-@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_ctrl_c_leaves_the_model_so_far(n_jobs: int) -> None:
-    code = textwrap.dedent(INTERRUPTED)
-    with subprocess.Popen(
-        [sys.executable, "-c", code, str(n_jobs)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        process.send_signal(signal.SIGINT)
-        out, error = process.communicate(timeout=60)
-    assert error == ""
-    assert out.splitlines() == ["True True", "(1000, 5) True"]
-    assert process.returncode == 0
+def test_ctrl_c_leaves_the_model_so_far(
+    press_ctrl_c: Callable[..., list[str]], n_jobs: int
+) -> None:
+    printed = press_ctrl_c(INTERRUPTED, n_jobs)
+    assert printed == ["True True", "(1000, 5) True"]

@@ -36,7 +36,7 @@ def test_identity_is_learned_on_a_cluster(cluster_client: Any, tmp_path: Path) -
         client=cluster_client,
         local_steps=4,
         log_dir=tmp_path,
-        checkpoint=tmp_path / "c.safetensors",
+        checkpoint=tmp_path / "c.npz",
         **OPTIONS,
     )
     assert result.steps == 16_000
@@ -52,7 +52,7 @@ def test_identity_is_learned_on_a_cluster(cluster_client: Any, tmp_path: Path) -
         client=cluster_client,
         local_steps=4,
         log_dir=tmp_path,
-        checkpoint=tmp_path / "c.safetensors",
+        checkpoint=tmp_path / "c.npz",
         **OPTIONS,
     )
     assert on.steps == 16_800

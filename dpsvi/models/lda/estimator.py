@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -21,11 +20,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from dpsvi.engine import Checkpoint
+from dpsvi.engine.files import PathLike
 from dpsvi.models.lda import evaluation
 from dpsvi.models.lda.awaiting import awaited, is_asynchronous
 from dpsvi.models.lda.blocks import in_blocks
 from dpsvi.models.lda.callbacks import CallbackSupport, with_callbacks
-from dpsvi.models.lda.checkpoint import Checkpoint
 from dpsvi.models.lda.epochs import EpochHooks
 from dpsvi.models.lda.fitted import FittedTopics
 from dpsvi.models.lda.fitting import Fit
@@ -279,7 +279,7 @@ class DPSVILatentDirichletAllocation(
         client: Any = None,
         X_val: Any = None,
         callbacks: Iterable[Any] | None = None,
-        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint: PathLike | None = None,
     ) -> Self:
         """Learn topics from documents.
 
@@ -328,8 +328,7 @@ class DPSVILatentDirichletAllocation(
         with _unchanged_on_error(self):
             # What is cheap to find wrong comes before documents are read.
             check_prior("doc_topic_prior", self.doc_topic_prior, self.n_components)
-            if checkpoint is not None:
-                Checkpoint(checkpoint).load()
+            kept = None if checkpoint is None else Checkpoint(checkpoint, "fit")
             learning = self.learning_method
             source, place = source_for(self, X, learning, whom="fit", client=client)
             held_out = None
@@ -344,7 +343,7 @@ class DPSVILatentDirichletAllocation(
                 learning=learning,
                 n_passes=self.max_iter,
                 n_documents=source.n_documents,
-                checkpoint=checkpoint,
+                checkpoint=kept,
             )
             epochs = EpochHooks(self, fit, X, y)
             random_state = check_random_state(self.random_state)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
+from contextlib import nullcontext
 from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
 
-from dpsvi.engine import Plan, Result, constant, run
+from dpsvi.engine import Checkpoint, Placement, Plan, Result, Saved, constant, run
 from dpsvi.models.conjugate import Clock, NaturalParameters
-from dpsvi.models.lda.checkpoint import Checkpoint, Saved
 from dpsvi.models.lda.evaluation import (
     Completion,
     Documents,
@@ -20,7 +19,6 @@ from dpsvi.models.lda.evaluation import (
 from dpsvi.models.lda.minibatches import MiniBatches
 from dpsvi.models.lda.monitor import Epochs, FitMonitor, history_of
 from dpsvi.models.lda.network import bfloat16_pushes
-from dpsvi.models.lda.placement import Placement
 from dpsvi.models.lda.problem import LDAProblem
 from dpsvi.models.lda.schedule import batch_size_for, rates_for
 from dpsvi.models.lda.sources import Source
@@ -94,8 +92,8 @@ class Fit:
         N, what the documents stand for.
     first_step : int, default=0
         Steps that the model has done before.
-    checkpoint : str, path or None, default=None
-        File to save to, and to go on from if it is there.
+    checkpoint : Checkpoint or None, default=None
+        Where to save to, and to go on from.
     """
 
     def __init__(
@@ -108,20 +106,20 @@ class Fit:
         n_passes: int,
         n_documents: float,
         first_step: int = 0,
-        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         self.model = model
         self.source = source
         self.place = place
         self.n_passes = n_passes
         self.first_step = first_step
-        self.checkpoint = None if checkpoint is None else Checkpoint(checkpoint)
-        self.saved = self.checkpoint.load() if self.checkpoint else None
+        self.checkpoint = checkpoint
+        saved = checkpoint.saved if checkpoint is not None else None
         in_flight = place.n_workers * place.n_threads
         size = batch_size_for(model, source.n_documents, in_flight)
-        if self.saved is not None and model.batch_size == "auto":
+        if saved is not None and model.batch_size == "auto":
             # What was chosen then, for a cluster of perhaps another size.
-            size = int(self.saved.settings["batch_size"])
+            size = int(saved.settings["batch_size"])
         self.n_batches = MiniBatches(source.n_documents, size, None).n_batches
         prior = check_prior("topic_word_prior", model.topic_word_prior, 1)
         if model.topic_word_prior is None:
@@ -135,12 +133,11 @@ class Fit:
             "learning": learning,
             "batch_size": size,
         }
-        if self.checkpoint is not None:
-            self.checkpoint.set(settings)
+        if checkpoint is not None:
+            checkpoint.define(settings)
         # Steps of this fit that an earlier, interrupted run has done.
-        self.steps_before = min(
-            self.saved.steps if self.saved else 0, self.n_batches * n_passes
-        )
+        done = saved.counters["steps"] if saved is not None else 0
+        self.steps_before = min(done, self.n_batches * n_passes)
         self.n_steps = self.n_batches * n_passes - self.steps_before
         rates = np.zeros(self.n_steps)
         if learning == "online":
@@ -243,34 +240,29 @@ class Fit:
             self.steps_before,
             model.max_time,
         )
-        if self.saved is not None:
-            start = self.problem.parameters_from(self.saved.components)
+        if self.checkpoint is not None and (saved := self.checkpoint.saved):
+            start = self.problem.parameters_from(saved.arrays["components"])
         # Going on is not to see the documents in the same order again.
         seed = int(random_state.randint(np.iinfo(np.int32).max)) + self.steps_before
-        try:
-            with monitor:
-                result = run(
-                    self.problem,
-                    self.source.shards(self.place.n_workers),
-                    self.plan(seed, watched=held_out is not None or bool(callbacks)),
-                    backend=self.place.backend,
-                    parameters=start,
-                    monitor=monitor,
-                )
-        except Exception as error:
-            if self.checkpoint is not None and self.checkpoint.path.exists():
-                error.add_note(
-                    f"The fit so far is in {str(self.checkpoint.path)!r}: fit again "
-                    "with the same checkpoint= to go on from there."
-                )
-            raise
+        named = self.checkpoint.named_in_errors() if self.checkpoint else nullcontext()
+        with named, monitor:
+            result = run(
+                self.problem,
+                self.source.shards(self.place.n_workers),
+                self.plan(seed, watched=held_out is not None or bool(callbacks)),
+                backend=self.place.backend,
+                parameters=start,
+                monitor=monitor,
+            )
         attributes = self._attributes(result)
         if self.checkpoint is not None and self.n_steps:
             steps = self.steps_before + result.counters.clock
             if self.problem.learning == "batch":
                 # Of an epoch that was broken off nothing is in the topics.
                 steps -= steps % self.n_batches
-            self.checkpoint.save(Saved(attributes["components_"], steps))
+            self.checkpoint.save(
+                Saved({"components": attributes["components_"]}, {"steps": steps})
+            )
         return attributes
 
     @property

@@ -11,9 +11,8 @@ from typing import Any, Protocol, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from dpsvi.engine import History, Progress
+from dpsvi.engine import Checkpoint, History, Progress, Saved
 from dpsvi.models.conjugate import NaturalParameters
-from dpsvi.models.lda.checkpoint import Checkpoint, Saved
 from dpsvi.models.lda.evaluation import Completion
 from dpsvi.models.lda.problem import LDAProblem
 
@@ -208,7 +207,10 @@ class FitMonitor:
 
     def _saved(self, look: Look, steps: int) -> Saved:
         parameters, log_scale = look()
-        return Saved(parameters.value(log_scale).T, self._steps_before + steps)
+        return Saved(
+            {"components": parameters.value(log_scale).T},
+            {"steps": self._steps_before + steps},
+        )
 
     def _measure(self, progress: Progress, look: Look) -> bool:
         if self._completion is None or progress.amount < self._next_measurement:

@@ -3,35 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import Any
 
-from dpsvi.engine.backends import Backend, cluster, cluster_at_hand
+from dpsvi.engine import Placement, goes_to_cluster
+from dpsvi.engine.backends import cluster
 from dpsvi.models.lda.validation import WORTH_A_THREAD, n_threads_for
 
-__all__ = ["Placement", "placement_for"]
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Where a fit runs.
-
-    Attributes
-    ----------
-    backend : str or Backend
-        Of the engine.
-    n_workers, n_threads : int
-        n and p in the paper.
-    """
-
-    backend: str | Backend
-    n_workers: int
-    n_threads: int
-
-    @property
-    def apart(self) -> bool:
-        """Whether parameters travel between workers and master."""
-        return not isinstance(self.backend, str)
+__all__ = ["placement_for"]
 
 
 def placement_for(
@@ -66,14 +44,9 @@ def placement_for(
     """
     if n_documents is None:
         n_documents = sys.maxsize
-    if client is not None and model.backend not in ("auto", "dask"):
-        raise ValueError(
-            f"a client was given, and backend is {model.backend!r}; give backend="
-            '"dask" or "auto" to fit on its cluster'
-        )
-    wanted = client is not None or model.backend == "dask"
-    found = automatic and model.backend == "auto" and cluster_at_hand()
-    if not (wanted or (found and learning == "online")):
+    # Batch learning stays here, unless the cluster was asked for.
+    automatic = automatic and learning == "online"
+    if not goes_to_cluster(model.backend, client, purpose="fit", automatic=automatic):
         backend = "local" if model.backend == "auto" else model.backend
         return Placement(backend, 1, n_threads_for(model.n_jobs, n_documents))
     if learning == "batch":

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from dpsvi.engine import Placement
 from dpsvi.models.lda.blocks import (
     assembled,
     blocks_of,
@@ -16,7 +17,7 @@ from dpsvi.models.lda.blocks import (
     in_blocks,
     lies_elsewhere,
 )
-from dpsvi.models.lda.placement import Placement, placement_for
+from dpsvi.models.lda.placement import placement_for
 from dpsvi.models.lda.spread import (
     Spread,
     need_documents,

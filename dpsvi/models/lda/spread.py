@@ -12,8 +12,8 @@ from uuid import uuid4
 import numpy as np
 import scipy.sparse as sp
 
+from dpsvi.engine import Placement
 from dpsvi.models.lda.blocks import assembled, blocks_of, dtype_of, opened
-from dpsvi.models.lda.placement import Placement
 
 __all__ = ["Spread", "need_documents", "sample_of", "spread_over"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from distributed import Client, Future
 
-from dpsvi.engine.backends.dask.preflight import check_versions
+from dpsvi.engine.backends.dask.preflight import Roll
 
 __all__ = ["keep"]
 
@@ -43,7 +43,7 @@ def keep(
     Exception
         Whatever a computation has raised.
     """
-    check_versions(client)
+    Roll(client).check()
     futures: list[Future] = client.compute([*data, *facts])
     about = futures[len(data) :]
     try:

@@ -13,7 +13,7 @@ from typing import Any
 from distributed import Client
 from distributed import Future as Task
 
-__all__ = ["Roll", "check_size", "check_versions", "summon"]
+__all__ = ["Roll", "check_size", "summon"]
 
 # Seconds to wait for the first worker.
 _PATIENCE = 60.0
@@ -44,17 +44,6 @@ def check_size(client: Client, n_threads: int | None = None) -> tuple[int, int]:
             "with one number (--nthreads), or say how many each is to use (n_jobs)"
         )
     return len(threads), n_threads or next(iter(threads.values()))
-
-
-def check_versions(client: Client) -> None:
-    """Refuse a cluster in which a worker lacks this version of `dpsvi`.
-
-    Raises
-    ------
-    ValueError, RuntimeError
-        See `Roll.check`.
-    """
-    Roll(client).check()
 
 
 class Roll:

@@ -17,7 +17,8 @@ PathLike: TypeAlias = str | os.PathLike[str]
 def whole_file(path: PathLike) -> Iterator[Path]:
     """Give a path beside `path` to write to, and rename it at the end.
 
-    An older file is replaced in one step. After an error nothing is left behind.
+    An older file is replaced in one step, once the new one is on the disk. After an
+    error nothing is left behind.
 
     Raises
     ------
@@ -31,6 +32,13 @@ def whole_file(path: PathLike) -> Iterator[Path]:
     temporary = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
     try:
         yield temporary
+        _flush(temporary)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Wait for the disk: else a crash could leave the new name on half a file."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
