@@ -8,6 +8,7 @@ whatever the other threads write meanwhile.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,51 +17,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dpsvi.rl.environments import Environments, Step
-from dpsvi.rl.losses import actor_critic_loss, live_units, normalised
+from dpsvi.rl.losses import actor_critic_loss, live_units
 from dpsvi.rl.networks import bind
 from dpsvi.rl.optimisers import Vector, clip_by_norm
-from dpsvi.rl.returns import generalised_advantages
+from dpsvi.rl.rollout import Rollout, Samples
 from dpsvi.rl.settings import Settings
 from dpsvi.rl.tally import Tally
 
-__all__ = ["Actor", "Rollout"]
+__all__ = ["Actor"]
 
 # Local steps between two countings of live units, which cost a pass over all outputs.
 _COUNT_EVERY = 50
-
-
-class Rollout:
-    """Buffers of one rollout, made once.
-
-    Attributes
-    ----------
-    observations : ndarray of shape (n_steps, n_environments, ...)
-        Those that the actions answered.
-    actions : ndarray of int64 of shape (n_steps, n_environments)
-        Taken.
-    rewards, final_values : ndarray of float32 of shape (n_steps, n_environments)
-        As `dpsvi.rl.returns` takes them.
-    values : ndarray of float32 of shape (n_steps + 1, n_environments)
-        Likewise.
-    terminated, truncated : ndarray of bool of shape (n_steps, n_environments)
-        Likewise.
-    """
-
-    def __init__(self, n_steps: int, first: NDArray[Any]) -> None:
-        shape = (n_steps, len(first))
-        self.observations = np.empty((n_steps, *first.shape), dtype=first.dtype)
-        self.actions = np.zeros(shape, dtype=np.int64)
-        self.rewards = np.zeros(shape, dtype=np.float32)
-        self.final_values = np.zeros(shape, dtype=np.float32)
-        self.values = np.zeros((n_steps + 1, len(first)), dtype=np.float32)
-        self.terminated = np.zeros(shape, dtype=bool)
-        self.truncated = np.zeros(shape, dtype=bool)
-
-    def keep(self, step: int, result: Step) -> None:
-        """Note what the environments answered."""
-        self.rewards[step] = result.rewards
-        self.terminated[step] = result.terminated
-        self.truncated[step] = result.truncated
 
 
 class Actor:
@@ -83,6 +50,8 @@ class Actor:
         The last gradient, clipped.
     tally : Tally
         What happened since it was last cleared.
+    n_acted : int
+        Agent steps so far.
     """
 
     def __init__(
@@ -95,20 +64,23 @@ class Actor:
         self._environments = environments
         self._network = network
         self._settings = settings
-        first, second = seed.generate_state(2, np.uint32)
+        first, second, third = seed.generate_state(3, np.uint32)
         self._generator = torch.Generator().manual_seed(int(second))
+        self._dealer = np.random.default_rng(int(third))
         size = sum(parameter.numel() for parameter in network.parameters())
         self._theta = np.empty(size, dtype=np.float32)
         self.gradient = np.zeros(size, dtype=np.float32)
         bind(network, self._theta)
         _bind_gradients(network, self.gradient)
         self._now = environments.reset(int(first))
-        self._rollout = Rollout(settings.n_steps, self._now)
+        self._rollout = Rollout(settings, self._now)
+        self._batches: Iterator[Samples] = iter(())
         self._local_steps = 0
+        self.n_acted = 0
         self.tally = Tally()
 
     def differentiate(self, shared: Vector) -> Vector:
-        """Do a rollout with the shared parameters and return its gradient.
+        """Return a gradient at the shared parameters, after a rollout if one is due.
 
         Parameters
         ----------
@@ -121,15 +93,19 @@ class Actor:
             `gradient`, overwritten by the next call.
         """
         np.copyto(self._theta, shared)
-        self._act()
+        samples = next(self._batches, None)
+        if samples is None:
+            self._act()
+            self._batches = self._rollout.batches(self._dealer)
+            samples = next(self._batches)
         self.gradient.fill(0.0)
         if self._local_steps % _COUNT_EVERY == 0:
             with live_units(self._network) as units:
-                self._backward()
+                self._backward(samples)
             if not math.isnan(units.share):
                 self.tally.add(live_units=units.share)
         else:
-            self._backward()
+            self._backward(samples)
         self._local_steps += 1
         norm = clip_by_norm(self.gradient, self._settings.optimiser.max_norm)
         self.tally.add(gradient_norm=norm)
@@ -142,12 +118,16 @@ class Actor:
             np.copyto(rollout.observations[step], self._now)
             logits, values = self._look(rollout.observations[step])
             rollout.values[step] = values.numpy()
-            rollout.actions[step] = self._choose(logits)
+            actions = self._choose(logits)
+            rollout.actions[step] = actions.numpy()
+            chosen = torch.log_softmax(logits, dim=-1).gather(1, actions[:, None])
+            rollout.log_probabilities[step] = chosen.squeeze(1).numpy()
             result = self._environments.step(rollout.actions[step])
             rollout.keep(step, result)
             self._close_episodes(step, result)
             self._now = result.observations
         rollout.values[-1] = self._look(self._now)[1].numpy()
+        self.n_acted += self._settings.samples
 
     @torch.no_grad()
     def _look(self, observations: NDArray[Any]) -> tuple[Tensor, Tensor]:
@@ -155,11 +135,11 @@ class Actor:
         # A network may return views of its parameters, which want a gradient still.
         return logits.detach(), values.detach()
 
-    def _choose(self, logits: Tensor) -> NDArray[np.int64]:
+    def _choose(self, logits: Tensor) -> Tensor:
         """Draw an action for each environment, from the actor's own generator."""
         probabilities = torch.softmax(logits, dim=-1)
         drawn = torch.multinomial(probabilities, 1, generator=self._generator)
-        return drawn.squeeze(1).numpy()
+        return drawn.squeeze(1)
 
     def _close_episodes(self, step: int, result: Step) -> None:
         """Value the final observations of episodes cut short; count the finished."""
@@ -170,32 +150,21 @@ class Actor:
         for episode in result.finished:
             self.tally.add_episode(episode.score, episode.length)
 
-    def _backward(self) -> None:
-        """One forward and one backward pass over the rollout (lines 14-24)."""
-        rollout, settings = self._rollout, self._settings
-        targets = generalised_advantages(
-            rollout.rewards,
-            rollout.values,
-            rollout.terminated,
-            rollout.truncated,
-            rollout.final_values,
-            settings.discount,
-            settings.trace_decay,
-        )
-        advantages = torch.from_numpy(targets.advantages).flatten()
-        if settings.normalise_advantages:
-            advantages = normalised(advantages)
-        logits, values = self._network(
-            torch.from_numpy(rollout.observations).flatten(0, 1)
-        )
+    def _backward(self, samples: Samples) -> None:
+        """One forward and one backward pass (lines 20-24)."""
+        settings = self._settings
+        logits, values = self._network(samples.observations)
         loss = actor_critic_loss(
             logits,
             values,
-            torch.from_numpy(rollout.actions).flatten(),
-            advantages,
-            torch.from_numpy(targets.returns).flatten(),
+            samples.actions,
+            samples.advantages,
+            samples.returns,
             entropy_coefficient=settings.entropy,
             value_coefficient=settings.value_coefficient,
+            # The first gradient of a rollout is that of the policy which has acted.
+            before=samples.log_probabilities if settings.updates > 1 else None,
+            clip=settings.clip,
         )
         loss.total.backward()  # type: ignore[no-untyped-call]
         self._note(loss.entropy, logits, values)

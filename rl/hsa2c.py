@@ -207,7 +207,8 @@ class LocalHSA2C:
         self._n_updates = np.zeros(1, dtype=np.int64)
         self._optimisers: list[Any] = []
         self._pulled: Vector | None = None
-        self._steps_done = [0] * n_threads
+        # Agent steps at the start of the round.
+        self._acted = 0
 
     def request(self, n_steps: int) -> str | None:
         """Ask for everything the first time, then for the weights alone."""
@@ -225,10 +226,9 @@ class LocalHSA2C:
                 self._weights = np.empty_like(given.weights)
             np.copyto(self._weights, given.weights)
             self._pulled = given.weights
-        self._steps_done = [0] * len(self._actors)
-        for actor in self._actors:
-            if actor is not None:
-                actor.tally.clear()
+        for actor in self._open:
+            actor.tally.clear()
+        self._acted = sum(actor.n_acted for actor in self._open)
 
     def run(self, thread: int, steps: Iterator[int]) -> None:
         """Alg. 9 lines 4-29: rollout, gradient, lock-free update."""
@@ -248,12 +248,11 @@ class LocalHSA2C:
                     settings.warm_up,
                 )
                 optimiser.step(self._weights, gradient, rate, int(self._n_updates[0]))
-                self._steps_done[thread] += 1
 
     def update(self) -> Update:
         """How far the weights have moved since they were pulled (line 31)."""
-        amount = float(sum(self._steps_done) * self._problem.settings.samples)
-        tallies = [actor.tally.sums for actor in self._actors if actor is not None]
+        acted = sum(actor.n_acted for actor in self._open) - self._acted
+        tallies = [actor.tally.sums for actor in self._open]
         payload = None
         if self._pulled is not None:
             moved = self._weights - self._pulled
@@ -261,7 +260,11 @@ class LocalHSA2C:
             if self._problem.keep_statistics and self._statistics is not None:
                 statistics = self._statistics.copy()
             payload = Movement(moved, statistics, int(self._n_updates[0]))
-        return Update(payload, amount, merged(tallies))
+        return Update(payload, float(acted), merged(tallies))
+
+    @property
+    def _open(self) -> list[Actor]:
+        return [actor for actor in self._actors if actor is not None]
 
     def _actor(self, thread: int) -> Actor:
         """Open the thread's actor when it is first needed, beside the others."""

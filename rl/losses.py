@@ -38,6 +38,8 @@ def actor_critic_loss(
     *,
     entropy_coefficient: float,
     value_coefficient: float,
+    before: Tensor | None = None,
+    clip: float = 0.2,
 ) -> Loss:
     """Return the loss whose negative gradient is the step of Alg. 9 lines 21-22.
 
@@ -58,6 +60,13 @@ def actor_critic_loss(
         Of the bonus for undecided policies, beta in the paper.
     value_coefficient : float
         Of half the mean squared error of the values.
+    before : Tensor of shape (n_samples,) or None, default=None
+        Log-probabilities of the actions when they were taken, if the policy has learned
+        since: each sample then counts by its ratio of probabilities now and then, and
+        no more once that has moved by `clip` the way its advantage pulls (PPO, Schulman
+        et al. 2017). None: the paper's loss, of the policy that has acted.
+    clip : float, default=0.2
+        See `before`.
 
     Examples
     --------
@@ -72,7 +81,12 @@ def actor_critic_loss(
     """
     log_probabilities = torch.log_softmax(logits, dim=-1)
     chosen = log_probabilities.gather(1, actions.unsqueeze(1)).squeeze(1)
-    policy = -(chosen * advantages).mean()
+    if before is None:
+        policy = -(chosen * advantages).mean()
+    else:
+        ratios = (chosen - before).exp()
+        limited = ratios.clamp(1.0 - clip, 1.0 + clip)
+        policy = -torch.minimum(ratios * advantages, limited * advantages).mean()
     entropy = -(log_probabilities.exp() * log_probabilities).sum(dim=-1).mean()
     value = 0.5 * (returns - values).square().mean()
     total = policy - entropy_coefficient * entropy + value_coefficient * value

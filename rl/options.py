@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from dpsvi.rl.optimisers import OptimiserSettings, check_optimiser
@@ -26,6 +27,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         # With advantages of deviation 1 the policy wandered off in Pong: noise alone
         # moved it, as long as nothing was to be learned.
         "normalise_advantages": False,
+        "n_passes": 1,
+        "batch_size": None,
     },
     "vector": {
         "n_environments": 8,
@@ -38,6 +41,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         # Rewards are not clipped, so errors of values may be large.
         "value_coefficient": 0.05,
         "normalise_advantages": True,
+        "n_passes": 1,
+        "batch_size": None,
     },
 }
 DEFAULTS["image"] = DEFAULTS["atari"]
@@ -81,7 +86,7 @@ def settings_for(
     --------
     >>> from dpsvi.rl.environments import spec_of
     >>> given = dict.fromkeys(DEFAULTS["vector"]) | {"n_steps": 5}
-    >>> given |= {"discount": 0.99, "schedule": "linear", "momentum": 0.0}
+    >>> given |= {"discount": 0.99, "schedule": "linear", "momentum": 0.0, "clip": 0.2}
     >>> given |= {"max_gradient_norm": 0.5}
     >>> settings = settings_for(spec_of("CartPole-v1"), given, total_steps=1000)
     >>> settings.samples, settings.total_local_steps
@@ -97,8 +102,7 @@ def settings_for(
         **_CONSTANTS[value["optimiser"]],
         max_norm=value["max_gradient_norm"],
     )
-    samples = value["n_environments"] * value["n_steps"]
-    return Settings(
+    settings = Settings(
         n_environments=value["n_environments"],
         n_steps=value["n_steps"],
         discount=float(value["discount"]),
@@ -111,13 +115,22 @@ def settings_for(
         warm_up=value["warm_up"],
         optimiser=optimiser,
         momentum=float(value["momentum"]),
-        total_local_steps=max(1, math.ceil(total_steps / samples)),
-        first_step=steps_before // samples,
+        n_passes=value["n_passes"],
+        batch_size=value["batch_size"],
+        clip=float(value["clip"]),
+    )
+    n_rollouts = max(1, math.ceil(total_steps / settings.samples))
+    return replace(
+        settings,
+        total_local_steps=n_rollouts * settings.updates,
+        first_step=steps_before // settings.samples * settings.updates,
     )
 
 
-def local_steps_for(local_steps: Any, *, apart: bool) -> int:
+def local_steps_for(local_steps: Any, updates: int, *, apart: bool) -> int:
     """Return B: as asked for, or enough to make the end of a round cheap.
+
+    `updates`: local steps of a rollout, of which the first takes the longest.
 
     Raises
     ------
@@ -125,7 +138,7 @@ def local_steps_for(local_steps: Any, *, apart: bool) -> int:
         If it is neither "auto" nor an integer above 0.
     """
     if local_steps == "auto":
-        return _ROUND_APART if apart else _ROUND
+        return max(_ROUND_APART, updates) if apart else max(_ROUND, 4 * updates)
     _check_integer("local_steps", local_steps, least=1)
     return int(local_steps)
 
@@ -138,6 +151,10 @@ def _check(value: Mapping[str, Any], total_steps: int) -> None:
         _check_number(name, value[name], 0.0, 1.0)
     for name in ("entropy", "value_coefficient"):
         _check_number(name, value[name], 0.0, math.inf)
+    _check_integer("n_passes", value["n_passes"], least=1)
+    if value["batch_size"] is not None:
+        _check_integer("batch_size", value["batch_size"], least=1)
+    _check_above_zero("clip", value["clip"])
     _check_number("momentum", value["momentum"], 0.0, 0.9999)
     _check_above_zero("learning_rate", value["learning_rate"])
     if value["max_gradient_norm"] is not None:

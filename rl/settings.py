@@ -29,6 +29,12 @@ class Settings:
         Of half the squared error of the values.
     normalise_advantages : bool
         Whether the advantages of a rollout get mean 0 and deviation 1.
+    n_passes : int
+        Over each rollout; 1 in the paper.
+    batch_size : int or None
+        Samples of a gradient, K in the paper; None: a whole rollout.
+    clip : float
+        How far a ratio of probabilities may move in several passes.
     learning_rate : float
         Local, eta in the paper.
     schedule : {"constant", "linear"}
@@ -40,7 +46,7 @@ class Settings:
     momentum : float
         Of the master's SGD (Alg. 8); 0: none.
     total_local_steps : int
-        Of the run, over all threads and workers: one rollout each.
+        Of the run, over all threads and workers: one gradient each.
     first_step : int
         Local steps done before, by a run that this one goes on from.
     """
@@ -52,6 +58,9 @@ class Settings:
     entropy: float = 0.01
     value_coefficient: float = 0.5
     normalise_advantages: bool = False
+    n_passes: int = 1
+    batch_size: int | None = None
+    clip: float = 0.2
     learning_rate: float = 7e-4
     schedule: ScheduleName = "constant"
     warm_up: int = 0
@@ -62,5 +71,11 @@ class Settings:
 
     @property
     def samples(self) -> int:
-        """Agent steps of one local step."""
+        """Agent steps of one rollout."""
         return self.n_environments * self.n_steps
+
+    @property
+    def updates(self) -> int:
+        """Local steps, a gradient each, of one rollout."""
+        batch_size = min(self.batch_size or self.samples, self.samples)
+        return self.n_passes * -(-self.samples // batch_size)

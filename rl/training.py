@@ -42,6 +42,9 @@ def train(
     entropy: float | None = None,
     value_coefficient: float | None = None,
     normalise_advantages: bool | None = None,
+    n_passes: int | None = None,
+    batch_size: int | None = None,
+    clip: float = 0.2,
     max_gradient_norm: float | None = 0.5,
     local_steps: int | Literal["auto"] = "auto",
     master_batch_size: int | None = None,
@@ -107,6 +110,14 @@ def train(
         Of half the squared error of the values.
     normalise_advantages : bool or None, default=None
         Scale the advantages of a rollout to mean 0 and deviation 1.
+    n_passes : int or None, default=None
+        Gradients that each sample of a rollout goes into. 1 is the paper's method; with
+        more, policies are kept near the one that has acted, by clipped ratios as in PPO
+        (Schulman et al. 2017): samples are worth more, and cost more.
+    batch_size : int or None, default=None
+        Samples of a gradient, K in the paper; None: a whole rollout.
+    clip : float, default=0.2
+        How far such a ratio may be from 1 and still pull further.
     max_gradient_norm : float or None, default=0.5
         Longer gradients are shortened; None: they are not.
     local_steps : int or "auto", default="auto"
@@ -200,6 +211,9 @@ def train(
             "entropy": entropy,
             "value_coefficient": value_coefficient,
             "normalise_advantages": normalise_advantages,
+            "n_passes": n_passes,
+            "batch_size": batch_size,
+            "clip": clip,
             "max_gradient_norm": max_gradient_norm,
             "momentum": momentum,
         },
@@ -208,7 +222,9 @@ def train(
     plan = trainer.plan(
         place,
         seed,
-        local_steps=local_steps_for(local_steps, apart=place.apart),
+        local_steps=local_steps_for(
+            local_steps, trainer.settings.updates, apart=place.apart
+        ),
         master_batch_size=master_batch_size,
         max_time=max_time,
         max_staleness=max_staleness,

@@ -15,6 +15,7 @@ from zipfile import BadZipFile
 import numpy as np
 import scipy.sparse as sp
 
+from dpsvi.models.lda.on_disk import DiskShard, lies_on_disk, pieces_on_disk
 from dpsvi.models.lda.pairs import counts_of_pairs
 
 __all__ = [
@@ -41,7 +42,7 @@ def in_blocks(X: Any) -> bool:
     """
     if isinstance(X, list | tuple):
         return bool(X) and all(_is_file(x) or _is_dask(x) or _is_table(x) for x in X)
-    return _is_file(X) or _is_dask(X)
+    return _is_file(X) or _is_dask(X) or lies_on_disk(X)
 
 
 def is_lazy(X: Any) -> bool:
@@ -69,6 +70,8 @@ def blocks_of(X: Any) -> list[Any]:
     """
     if isinstance(X, list | tuple):
         return list(X)
+    if lies_on_disk(X):
+        return pieces_on_disk(X)
     if _has(X, "chunks"):
         if X.ndim != 2:
             raise ValueError(
@@ -119,6 +122,8 @@ def opened(block: Any) -> Any:
     """
     if _is_file(block):
         return _read(block)
+    if isinstance(block, DiskShard):
+        return block.whole()
     if isinstance(block, Iterator | list | tuple):
         # A partition of a bag.
         items = list(block)

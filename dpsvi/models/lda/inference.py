@@ -52,8 +52,6 @@ class Inference:
         tolerance: float,
         max_iterations: int,
     ) -> None:
-        self._counts = counts
-        self._lengths = np.diff(counts.indptr)
         self.dtype = counts.data.dtype
         self.n_topics = doc_topic_prior.size
         self.n_padded = padded_size(self.n_topics, self.dtype)
@@ -63,17 +61,27 @@ class Inference:
         self._tolerance = self.dtype.type(tolerance)
         self._max_iterations = max(1, max_iterations)
         self._slots = np.full(counts.shape[1], -1, np.int32)
-        longest = int(self._lengths.max(initial=0)) + 15
-        self._rows = aligned((longest, self.n_padded), self.dtype)
-        self._row_counts = np.empty(longest, self.dtype)
-        self._row_ratio = np.empty(longest, self.dtype)
         self._sums = aligned((self.n_padded,), self.dtype)
-        few = self.n_topics // 2 + 7
+        self._n_few = self.n_topics // 2 + 7
         self._active = np.empty(self.n_topics + 1, np.int32)
-        self._columns = aligned((few * longest,), self.dtype)
-        self._few = aligned((4, few), self.dtype)
-        self._rest = np.empty(longest, self.dtype)
+        self._few = aligned((4, self._n_few), self.dtype)
+        self._longest = -1
+        self.turn_to(counts)
         self._allocate(0, 0)
+
+    def turn_to(self, counts: sp.csr_array) -> None:
+        """Work on other documents from now on, about the same words."""
+        self._counts = counts
+        self._lengths = np.diff(counts.indptr)
+        longest = int(self._lengths.max(initial=0))
+        if longest > self._longest:
+            self._longest = longest
+            room = longest + 15
+            self._rows = aligned((room, self.n_padded), self.dtype)
+            self._row_counts = np.empty(room, self.dtype)
+            self._row_ratio = np.empty(room, self.dtype)
+            self._columns = aligned((self._n_few * room,), self.dtype)
+            self._rest = np.empty(room, self.dtype)
 
     def infer(
         self,

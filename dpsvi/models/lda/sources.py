@@ -17,6 +17,7 @@ from dpsvi.models.lda.blocks import (
     in_blocks,
     lies_elsewhere,
 )
+from dpsvi.models.lda.on_disk import OnDisk, corpus_on_disk, lies_on_disk
 from dpsvi.models.lda.placement import placement_for
 from dpsvi.models.lda.spread import (
     Spread,
@@ -24,6 +25,7 @@ from dpsvi.models.lda.spread import (
     sample_of,
     spread_over,
 )
+from dpsvi.models.lda.validation import check_words
 
 __all__ = ["Held", "Source", "gathered", "source_for"]
 
@@ -71,7 +73,7 @@ class Held:
         return self.counts
 
 
-Source = Held | Spread
+Source = Held | OnDisk | Spread
 
 
 def source_for(
@@ -103,6 +105,10 @@ def source_for(
     reset : bool, default=True
         Whether the model is new.
     """
+    if lies_on_disk(X):
+        disk = _on_disk(model, X, whom, reset)
+        size = disk.n_documents
+        return disk, placement_for(model, size, learning, client, automatic=automatic)
     if not in_blocks(X):
         counts = model._check(X, reset=reset, whom=whom)
     else:
@@ -114,6 +120,14 @@ def source_for(
     n_documents = counts.shape[0]
     place = placement_for(model, n_documents, learning, client, automatic=automatic)
     return Held(counts), place
+
+
+def _on_disk(model: Any, X: Any, whom: str, reset: bool) -> OnDisk:
+    """Open a corpus on disk; what is in it was checked when it was written."""
+    corpus = corpus_on_disk(X)
+    check_words(model, corpus, corpus.vocabulary, reset=reset)
+    need_documents(sum(corpus.shard_sizes), whom)
+    return OnDisk(corpus, np.dtype(model.dtype or np.float32))
 
 
 def gathered(

@@ -12,7 +12,7 @@ from sklearn.utils.validation import _check_n_features, check_array, validate_da
 
 from dpsvi.models.lda.pairs import are_pairs, counts_of_pairs
 
-__all__ = ["check_counts", "check_prior", "n_threads_for"]
+__all__ = ["check_counts", "check_prior", "check_words", "n_threads_for"]
 
 # Documents that make a thread worth while.
 WORTH_A_THREAD = 500
@@ -50,8 +50,7 @@ def check_counts(
     if sp.issparse(X):
         # Sparse matrices carry no names, and need not: no warning about that.
         X = check_array(X, accept_sparse="csr", dtype="numeric", estimator=estimator)
-        _check_n_features(estimator, X, reset=reset)
-        _check_words(estimator, words, reset)
+        check_words(estimator, X, words, reset=reset)
     else:
         X = validate_data(estimator, X, reset=reset, dtype="numeric")
     if dtype is None:
@@ -68,7 +67,15 @@ def check_counts(
     return counts
 
 
-def _check_words(estimator: Any, words: Any, reset: bool) -> None:
+def check_words(estimator: Any, X: Any, words: Any, *, reset: bool) -> None:
+    """Tell an estimator number and names of the words of a table, or compare.
+
+    Raises
+    ------
+    ValueError
+        If they are not those that the estimator was fitted on.
+    """
+    _check_n_features(estimator, X, reset=reset)
     known = getattr(estimator, "feature_names_in_", None)
     if reset:
         if words is not None:

@@ -14,8 +14,9 @@ from dpsvi.models.conjugate import NaturalParameters, Rounding, Rows
 from dpsvi.models.lda.inference import Inference
 from dpsvi.models.lda.kernels.arrays import padded_size
 from dpsvi.models.lda.kernels.cvb0 import cvb0_scratch, cvb0_step
-from dpsvi.models.lda.minibatches import MiniBatches
+from dpsvi.models.lda.on_disk import DiskShard
 from dpsvi.models.lda.settings import LDASettings
+from dpsvi.models.lda.streaming import batches_of
 
 __all__ = ["BatchWorker", "OnlineWorker"]
 
@@ -27,14 +28,19 @@ _WORDS_AT_ONCE = 4
 class _VBThread:
     """Variational Bayes for one thread."""
 
-    def __init__(self, problem: LDASettings, shard: sp.csr_array, thread: int) -> None:
+    def __init__(self, problem: LDASettings, thread: int) -> None:
         self._thread = thread
+        self._counts = sp.csr_array((0, problem.n_words), dtype=problem.dtype)
         self._inference = Inference(
-            shard, problem.doc_topic_prior, problem.tolerance, problem.max_iterations
+            self._counts,
+            problem.doc_topic_prior,
+            problem.tolerance,
+            problem.max_iterations,
         )
 
     def step(
         self,
+        counts: sp.csr_array,
         documents: NDArray[np.int32],
         read: NaturalParameters,
         into: NaturalParameters,
@@ -43,6 +49,9 @@ class _VBThread:
         noise: int,
     ) -> int:
         """Add a mini-batch; return the iterations done."""
+        if counts is not self._counts:
+            self._counts = counts
+            self._inference.turn_to(counts)
         before, after = log_scales
         iterations = self._inference.infer(documents, read, read.scale(before), noise)
         self._inference.add_statistics(
@@ -54,20 +63,20 @@ class _VBThread:
 class _CVB0Thread:
     """Zero-order collapsed inference for one thread."""
 
-    def __init__(self, problem: LDASettings, shard: sp.csr_array, thread: int) -> None:
+    def __init__(self, problem: LDASettings, thread: int) -> None:
         self._problem = problem
-        self._shard = shard
+        self._counts = sp.csr_array((0, problem.n_words), dtype=problem.dtype)
         self._thread = thread
         n_padded = padded_size(problem.n_topics, problem.dtype)
         self._scratch = cvb0_scratch(n_padded, problem.dtype)
         self._prior = problem.dtype.type(problem.topic_word_prior)
         self._doc_prior = np.zeros(n_padded, problem.dtype)
         self._doc_prior[: problem.n_topics] = problem.doc_topic_prior
-        self._rates = _average_rates(int(np.diff(shard.indptr).max(initial=0)))
-        self._rates = self._rates.astype(problem.dtype)
+        self._rates = _average_rates(0).astype(problem.dtype)
 
     def step(
         self,
+        counts: sp.csr_array,
         documents: NDArray[np.int32],
         read: NaturalParameters,
         into: NaturalParameters,
@@ -76,6 +85,8 @@ class _CVB0Thread:
         noise: int,
     ) -> int:
         """Add a mini-batch, document by document; return the passes done."""
+        if counts is not self._counts:
+            self._turn_to(counts)
         before, after = log_scales
         # The decay of the step, and so its weight, spread evenly over its documents.
         size = max(1, documents.size)
@@ -83,9 +94,9 @@ class _CVB0Thread:
         if decay < 1.0:
             weight *= size * (1.0 - decay) / -np.expm1(after - before)
         cvb0_step(
-            self._shard.indptr,
-            self._shard.indices,
-            self._shard.data,
+            counts.indptr,
+            counts.indices,
+            counts.data,
             documents,
             read.weights,
             self._prior,
@@ -102,6 +113,12 @@ class _CVB0Thread:
         )
         return int(documents.size)
 
+    def _turn_to(self, counts: sp.csr_array) -> None:
+        self._counts = counts
+        rates = _average_rates(int(np.diff(counts.indptr).max(initial=0)))
+        if rates.size > self._rates.size:
+            self._rates = rates.astype(self._problem.dtype)
+
 
 def _average_rates(longest: int) -> NDArray[np.floating]:
     """Step sizes of a document's running average, one per group of words."""
@@ -116,27 +133,27 @@ class _Worker:
     def __init__(
         self,
         problem: LDASettings,
-        shard: sp.csr_array,
+        shard: sp.csr_array | DiskShard,
         n_threads: int,
         seed: np.random.SeedSequence,
     ) -> None:
         self._problem = problem
-        self._shard = shard
+        self._n_in_shard = shard.shape[0]
         self._n_threads = n_threads
         # N, as this shard knows it.
         self._n_documents = problem.n_documents
         if problem.documents_per_shard is not None:
-            self._n_documents *= shard.shape[0] / problem.documents_per_shard
+            self._n_documents *= self._n_in_shard / problem.documents_per_shard
         shuffled = seed if problem.learning == "online" else None
-        self._batches = MiniBatches(shard.shape[0], problem.batch_size, shuffled)
+        self._batches = batches_of(shard, problem.batch_size, shuffled, problem.dtype)
         # Mini-batches done in earlier rounds, and the step that this one began with.
         self._number, self._first_step = 0, 0
         self._noise = int(seed.generate_state(1, np.uint64)[0] >> 1) | 1
         kind: Any = _VBThread if problem.inference == "vb" else _CVB0Thread
-        self._threads = [kind(problem, shard, i) for i in range(n_threads)]
-        # Columns: documents, iterations. A row per thread, which alone writes it.
-        self._done = np.zeros((n_threads, 2))
-        self._documents: list[NDArray[np.int32]] = []
+        self._threads = [kind(problem, i) for i in range(n_threads)]
+        # Columns: documents, iterations, mini-batches. A row per thread, which alone
+        # writes it.
+        self._done = np.zeros((n_threads, 3))
         self._read: NaturalParameters
         self._into: NaturalParameters
         self._before: NDArray[np.floating] | None = None
@@ -146,8 +163,9 @@ class _Worker:
         clock = self._problem.clock
         for step in steps:
             number = self._number + step - self._first_step
-            documents = self._batches[number]
+            counts, documents = self._batches[number]
             iterations = self._threads[thread].step(
+                counts,
                 documents,
                 self._read,
                 self._into,
@@ -155,8 +173,7 @@ class _Worker:
                 self._weight(step, documents.size),
                 self._noise + number,
             )
-            self._done[thread] += (documents.size, iterations)
-            self._documents.append(documents)
+            self._done[thread] += (documents.size, iterations, 1)
 
     def _weight(self, step: int, n_documents: int) -> float:
         """What a token of the step adds to λ: ρ_t N / |S| of Eq. 52."""
@@ -169,12 +186,11 @@ class _Worker:
         self._first_step = steps.start
         self._read, self._into = read, into
         self._done[:] = 0.0
-        self._documents = []
 
     def _finish_round(self, payload: Rows | None) -> Update:
         # Steps are dealt in order, and every one dealt has been done.
-        self._number += len(self._documents)
-        documents, iterations = self._done.sum(axis=0)
+        documents, iterations, n_batches = self._done.sum(axis=0)
+        self._number += int(n_batches)
         return Update(
             payload, float(documents), {"iterations": iterations / max(1.0, documents)}
         )
@@ -199,10 +215,10 @@ class OnlineWorker(_Worker):
 
     def request(self, n_steps: int) -> NDArray[np.int32] | slice:
         """Return the words of the next mini-batches: the rows that a round needs."""
-        numbers = range(self._number, self._number + n_steps)
-        documents = np.concatenate([self._batches[number] for number in numbers])
         needed = np.zeros(self._problem.n_words, dtype=bool)
-        needed[self._shard[documents].indices] = True
+        for number in range(self._number, self._number + n_steps):
+            counts, documents = self._batches[number]
+            needed[counts[documents].indices] = True
         rows = np.flatnonzero(needed).astype(np.int32)
         # With its number a row is as long as one column more.
         n_words, n_topics = self._problem.n_words, self._problem.n_topics
@@ -265,7 +281,7 @@ class BatchWorker(_Worker):
 
     def update(self) -> Update:
         """The statistics of all documents, which make the next λ."""
-        complete = self._done[:, 0].sum() == self._shard.shape[0]
+        complete = self._done[:, 0].sum() == self._n_in_shard
         sums, n_topics = self._into, self._problem.n_topics
         values, totals = sums.weights[:, :n_topics], sums.totals.sum(axis=0)
         payload = Rows(slice(None), values, totals, sums.log_base)
