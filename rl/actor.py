@@ -120,8 +120,9 @@ class Actor:
             rollout.values[step] = values.numpy()
             actions = self._choose(logits)
             rollout.actions[step] = actions.numpy()
-            chosen = torch.log_softmax(logits, dim=-1).gather(1, actions[:, None])
-            rollout.log_probabilities[step] = chosen.squeeze(1).numpy()
+            if self._settings.updates > 1:
+                chosen = torch.log_softmax(logits, dim=-1).gather(1, actions[:, None])
+                rollout.log_probabilities[step] = chosen.squeeze(1).numpy()
             result = self._environments.step(rollout.actions[step])
             rollout.keep(step, result)
             self._close_episodes(step, result)

@@ -45,7 +45,7 @@ def train(
     n_passes: int | None = None,
     batch_size: int | None = None,
     clip: float = 0.2,
-    max_gradient_norm: float | None = 0.5,
+    max_gradient_norm: float | None = None,
     local_steps: int | Literal["auto"] = "auto",
     master_batch_size: int | None = None,
     global_learning_rate: float = 1.0,
@@ -118,8 +118,8 @@ def train(
         Samples of a gradient, K in the paper; None: a whole rollout.
     clip : float, default=0.2
         How far such a ratio may be from 1 and still pull further.
-    max_gradient_norm : float or None, default=0.5
-        Longer gradients are shortened; None: they are not.
+    max_gradient_norm : float or None, default=None
+        Longer gradients are shortened; infinity: they are not.
     local_steps : int or "auto", default="auto"
         Local updates per thread between pull and push, B in the paper.
     master_batch_size : int or None, default=None

@@ -70,13 +70,19 @@ def test_the_network_of_the_paper(mnih: nn.Module) -> None:
     )
 
 
-def test_bytes_are_scaled_and_centred(mnih: Any) -> None:
+def test_screens_get_mean_0_and_deviation_1(mnih: Any) -> None:
     screens = torch.randint(0, 256, (3, 4, 84, 84), dtype=torch.uint8)
-    scaled = screens.float() / 255
-    centred = torch.stack([screen - screen.mean() for screen in scaled])
-    expected = mnih.heads(mnih.body(centred))
+    rows = screens.double()
+    scaled = torch.stack([(row - row.mean()) / row.std(correction=0) for row in rows])
+    expected = mnih.heads(mnih.body(scaled.float()))
     for given_, wanted in zip(mnih(screens), expected, strict=True):
         torch.testing.assert_close(given_, wanted)
+
+
+def test_a_black_screen_is_no_error(mnih: Any) -> None:
+    logits, values = mnih(torch.zeros((2, 4, 84, 84), dtype=torch.uint8))
+    assert torch.isfinite(logits).all()
+    assert torch.isfinite(values).all()
 
 
 def test_a_new_policy_is_nearly_uniform(mnih: nn.Module) -> None:
