@@ -6,12 +6,36 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dpsvi.engine.files import PathLike
     from dpsvi.models.lda import DPSVILatentDirichletAllocation
     from dpsvi.progress_bar import ProgressBar
 
-__all__ = ["DPSVILatentDirichletAllocation", "ProgressBar", "__version__"]
+__all__ = ["DPSVILatentDirichletAllocation", "ProgressBar", "__version__", "load"]
 
 __version__ = _version("dpsvi")
+
+
+def load(path: PathLike) -> DPSVILatentDirichletAllocation:
+    """Read a topic model that `save` has written.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+
+    Returns
+    -------
+    DPSVILatentDirichletAllocation
+        Fitted.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `DPSVILatentDirichletAllocation.load`.
+    """
+    from dpsvi.models.lda import DPSVILatentDirichletAllocation
+
+    return DPSVILatentDirichletAllocation.load(path)
 
 
 def __getattr__(name: str) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
@@ -49,8 +50,10 @@ def write_saved(path: PathLike, saved: Saved, arrays: Arrays) -> None:
         "network": saved.network,
         "provenance": saved.provenance,
     }
+    # Arrays that are not contiguous would be written as they lie in memory.
+    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     with whole_file(path) as temporary:
-        save_file(arrays, temporary, metadata={"dpsvi": json.dumps(header)})
+        save_file(whole, temporary, metadata={"dpsvi": json.dumps(header)})
 
 
 def read_saved(path: PathLike) -> tuple[Saved, Arrays]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import click
 
 from dpsvi import __version__
+from dpsvi.cli.corpus import corpus
 from dpsvi.cli.demo import demo
+from dpsvi.cli.fit import fit
+from dpsvi.cli.models import evaluate, report, topics, transform
 from dpsvi.cli.rl import rl
 
 __all__ = ["main"]
@@ -24,5 +27,8 @@ def main() -> None:
     """
 
 
+main.add_command(corpus)
 main.add_command(demo)
+for command in (fit, topics, evaluate, transform, report):
+    main.add_command(command)
 main.add_command(rl)

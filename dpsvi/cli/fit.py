@@ -1,0 +1,222 @@
+"""`dpsvi fit`: from documents to a model in a file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dpsvi.cli.common import (
+    INTERRUPTED,
+    corpus_argument,
+    errors_in_words,
+    in_json,
+    output_option,
+    tell,
+    threads_option,
+    vocab_option,
+)
+
+__all__ = ["fit"]
+
+
+def _number_or_share(
+    context: click.Context, option: click.Parameter, text: str | None
+) -> int | float | None:
+    """Tell 1000 from 0.1."""
+    if text is None:
+        return None
+    try:
+        number: int | float = int(text) if text.isdigit() else float(text)
+    except ValueError:
+        number = -1.0
+    if not (number >= 1 if isinstance(number, int) else 0 < number < 1):
+        raise click.BadParameter(
+            f"'{text}' is neither a number of documents, such as 1000, nor a share of "
+            "them, such as 0.1."
+        )
+    return number
+
+
+@click.command()
+@corpus_argument()
+@click.option(
+    "-k", "--topics", type=click.IntRange(min=1), required=True, help="How many."
+)
+@output_option("the model, by custom in a file that ends in .safetensors")
+@vocab_option
+@click.option(
+    "--inference",
+    type=click.Choice(["vb", "cvb0"]),
+    default="vb",
+    show_default=True,
+    help="Variational Bayes, or collapsed variational Bayes of order zero.",
+)
+@click.option(
+    "--hold-out",
+    callback=_number_or_share,
+    metavar="NUMBER|SHARE",
+    help="Documents to measure perplexity on, and not to fit.",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="Passes over the corpus, at most.",
+)
+@click.option(
+    "--max-time",
+    type=click.FloatRange(min=0.0, min_open=True),
+    metavar="SECONDS",
+    help="Stop after this time.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    help="Documents of a mini-batch.  [default: by the size of the corpus]",
+)
+@threads_option
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of everything random.",
+)
+@click.option(
+    "--checkpoint",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Save the fit here now and then, and go on from here if the file exists.",
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Fit on this Dask cluster.")
+@click.option(
+    "--scheduler-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The same, by the file that its scheduler has written.",
+)
+@in_json
+def fit(
+    corpus: Path,
+    output: Path,
+    vocab: Path | None,
+    hold_out: float | None,
+    seed: int,
+    checkpoint: Path | None,
+    scheduler: str | None,
+    scheduler_file: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Find topics in the documents of CORPUS, and save the model.
+
+    CORPUS is a folder of shards, or a docword file of the UCI format. Ctrl-C ends the
+    fit; the model so far is saved (exit code 130).
+
+    \b
+    Example:
+        dpsvi fit docword.txt --vocab vocab.txt --topics 50 -o topics.safetensors
+        dpsvi fit nytimes/ -k 100 --hold-out 0.01 -o nytimes.safetensors
+    """
+    if scheduler is not None and scheduler_file is not None:
+        raise click.UsageError("give --scheduler or --scheduler-file, not both.")
+    with errors_in_words():
+        from dpsvi.cli.ctrl_c import noticing_ctrl_c
+        from dpsvi.cli.documents import open_documents
+
+        documents, held_out = open_documents(corpus, vocab), None
+        if hold_out is not None:
+            documents, held_out = documents.split(hold_out, random_state=seed)
+        model = _model(seed, **options)
+        with (
+            _cluster(scheduler, scheduler_file) as client,
+            noticing_ctrl_c() as pressed,
+        ):
+            model.fit(
+                documents,
+                X_val=held_out,
+                callbacks=[] if as_json else [_bar()],
+                checkpoint=checkpoint,
+                client=client,
+            )
+            interrupted = pressed()
+        model.save(output)
+        facts = _facts(model, documents, held_out)
+    facts = {"model": str(output), **facts, "interrupted": interrupted}
+    tell(facts, _in_words(facts), as_json=as_json)
+    if interrupted:
+        sys.exit(INTERRUPTED)
+
+
+def _model(seed: int, **options: Any) -> Any:
+    from dpsvi import DPSVILatentDirichletAllocation
+
+    return DPSVILatentDirichletAllocation(
+        options["topics"],
+        inference=options["inference"],
+        max_iter=options["epochs"],
+        max_time=options["max_time"],
+        batch_size=options["batch_size"] or "auto",
+        n_jobs=options["threads"],
+        random_state=seed,
+    )
+
+
+@contextmanager
+def _cluster(address: str | None, file: Path | None) -> Iterator[Any]:
+    """Give a client of the cluster that was asked for; None for this process."""
+    if address is None and file is None:
+        yield None
+        return
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ImportError(
+            'fitting on a cluster needs Dask: pip install "dpsvi[dask]"'
+        ) from error
+    place = {"address": address} if file is None else {"scheduler_file": str(file)}
+    with Client(**place, set_as_default=False) as client:
+        yield client
+
+
+def _bar() -> Any:
+    from rich.console import Console
+
+    from dpsvi import ProgressBar
+
+    # The standard output is for the result.
+    return ProgressBar(console=Console(stderr=True), transient=True)
+
+
+def _facts(model: Any, documents: Any, held_out: Any) -> dict[str, Any]:
+    history = model.history_
+    seconds, seen = (
+        float(history[name][-1]) if len(history) else 0.0
+        for name in ("time", "documents")
+    )
+    perplexity = None if held_out is None else model.heldout_perplexity(held_out)
+    return {
+        "documents": int(documents.shape[0]),
+        "held_out_documents": 0 if held_out is None else int(held_out.shape[0]),
+        "words": model.n_features_in_,
+        "topics": len(model.components_),
+        "epochs": seen / documents.shape[0],
+        "seconds": seconds,
+        "documents_per_second": seen / seconds if seconds else None,
+        "heldout_perplexity": perplexity,
+    }
+
+
+def _in_words(facts: dict[str, Any]) -> str:
+    perplexity = facts["heldout_perplexity"]
+    measured = "" if perplexity is None else f", held-out perplexity {perplexity:,.1f}"
+    return (
+        f"{facts['topics']:,} topics of {facts['documents']:,} documents and "
+        f"{facts['words']:,} words, {facts['epochs']:.1f} epochs in "
+        f"{facts['seconds']:.1f} s{measured}\n"
+        f"{'interrupted; ' * facts['interrupted']}model in {facts['model']}"
+    )

@@ -1,0 +1,244 @@
+"""`dpsvi topics`, `evaluate`, `transform`, `report`: what a saved model can do."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dpsvi.cli.common import (
+    corpus_argument,
+    errors_in_words,
+    in_json,
+    model_argument,
+    output_option,
+    tell,
+    threads_option,
+    vocab_option,
+)
+from dpsvi.cli.documents import (
+    InWordsOf,
+    check_words,
+    is_on_disk,
+    open_documents,
+    titles_of,
+)
+
+__all__ = ["evaluate", "report", "topics", "transform"]
+
+_n_words = click.option(
+    "-n",
+    "--words",
+    "n_words",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="Words of each topic.",
+)
+# A report looks at no more documents of a corpus than these.
+_ENOUGH_DOCUMENTS = 10_000
+
+
+@click.command()
+@model_argument
+@_n_words
+@in_json
+def topics(model: Path, n_words: int, as_json: bool) -> None:
+    """Show the topics of the model in the file MODEL, the largest first.
+
+    Words are those with the highest probability in the topic.
+
+    \b
+    Example:
+        dpsvi topics nytimes.safetensors -n 8
+    """
+    with errors_in_words():
+        loaded = _load(model)
+        sizes = loaded.components_.sum(axis=1, dtype=float)
+        shares = sizes / sizes.sum()
+        words = loaded.topics(n_words)
+    facts, lines = [], ["Topic  Share  Words"]
+    for k in (-shares).argsort(kind="stable").tolist():
+        listed = [{"word": word, "probability": p} for word, p in words[k]]
+        facts.append({"topic": k, "share": float(shares[k]), "words": listed})
+        names = ", ".join(str(word) for word, _ in words[k])
+        lines.append(f"{k:5}  {shares[k]:5.1%}  {names}")
+    tell(facts, "\n".join(lines), as_json=as_json)
+
+
+@click.command()
+@model_argument
+@corpus_argument()
+@vocab_option
+@threads_option
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of the split of documents into what is seen and what is predicted.",
+)
+@in_json
+def evaluate(
+    model: Path,
+    corpus: Path,
+    vocab: Path | None,
+    threads: int | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Measure the model in the file MODEL on documents that it has not seen.
+
+    CORPUS is a folder of shards, or a docword file of the UCI format. Perplexity is
+    that of document completion: half of the words of each document are predicted from
+    the other half.
+
+    \b
+    Example:
+        dpsvi evaluate nytimes.safetensors docword.test.txt --vocab vocab.test.txt
+    """
+    with errors_in_words():
+        from dpsvi.models.lda.parts import evaluate_parts
+
+        loaded = _load(model, threads)
+        documents = InWordsOf(loaded, open_documents(corpus, vocab))
+        found = evaluate_parts(loaded, documents, seed=seed)
+    unknown = documents.n_unknown_tokens
+    facts = {
+        "model": str(model),
+        "corpus": str(corpus),
+        "heldout_perplexity": found.heldout_perplexity,
+        "bound_per_word": found.bound_per_word,
+        "documents": found.n_documents,
+        "tokens": found.n_tokens,
+        "unknown_tokens": unknown,
+    }
+    text = (
+        f"held-out perplexity  {found.heldout_perplexity:,.2f}\n"
+        f"bound per word       {found.bound_per_word:.4f} nats\n"
+        f"documents            {found.n_documents:,}\n"
+        f"words                {found.n_tokens:,.0f}\n"
+        f"unknown words        {unknown:,.0f}, left out"
+    )
+    tell(facts, text, as_json=as_json)
+
+
+@click.command()
+@model_argument
+@corpus_argument()
+@output_option("the table", endings=(".parquet", ".csv", ".npy"))
+@vocab_option
+@threads_option
+@in_json
+def transform(
+    model: Path,
+    corpus: Path,
+    output: Path,
+    vocab: Path | None,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Write the topics of documents, a row per document and a column per topic.
+
+    CORPUS is a folder of shards, or a docword file of the UCI format. The ending of
+    the output names its format: .parquet, .csv or .npy. The first two begin with the
+    titles of the documents, if they have any. Shards are read one by one.
+
+    \b
+    Example:
+        dpsvi transform nytimes.safetensors nytimes/ -o theta.parquet
+    """
+    with errors_in_words():
+        from dpsvi.cli.tables import table_file
+
+        loaded = _load(model, threads)
+        opened = open_documents(corpus, vocab)
+        documents = InWordsOf(loaded, opened)
+        shape = int(opened.shape[0]), len(loaded.components_)
+        start = time.perf_counter()
+        dtype = loaded.components_.dtype
+        titled = next(titles_of(opened), None) is not None
+        with table_file(output, shape, dtype, titled=titled) as write:
+            for part, titles in zip(documents, titles_of(opened), strict=True):
+                if part.shape[0]:
+                    write(loaded.transform(part), titles)
+        seconds = time.perf_counter() - start
+    facts = {
+        "output": str(output),
+        "documents": shape[0],
+        "topics": shape[1],
+        "unknown_tokens": documents.n_unknown_tokens,
+        "seconds": seconds,
+        "documents_per_second": shape[0] / seconds,
+    }
+    text = (
+        f"{output}: {shape[0]:,} documents, {shape[1]:,} topics, "
+        f"{shape[0] / seconds:,.0f} documents/s; "
+        f"{documents.n_unknown_tokens:,.0f} unknown words left out"
+    )
+    tell(facts, text, as_json=as_json)
+
+
+@click.command()
+@model_argument
+@corpus_argument(required=False)
+@output_option("the page", default="report.html")
+@vocab_option
+@_n_words
+@click.option("--title", default="Topics", show_default=True, help="Heading.")
+def report(
+    model: Path,
+    corpus: Path | None,
+    output: Path,
+    vocab: Path | None,
+    n_words: int,
+    title: str,
+) -> None:
+    """Write a page about the model in the file MODEL: topics, map, training.
+
+    With CORPUS (a folder of shards, or a docword file of the UCI format) also the
+    topics' shares of its words, and examples.
+
+    \b
+    Example:
+        dpsvi report nytimes.safetensors nytimes/ -o nytimes.html
+    """
+    with errors_in_words():
+        from dpsvi.report import summarise, write_page
+
+        loaded = _load(model)
+        if corpus is None:
+            summary = summarise(loaded, n_words=n_words)
+        else:
+            summary = _summary(loaded, open_documents(corpus, vocab), n_words)
+        write_page(summary, output, title=title)
+    click.echo(f"report in {output}")
+
+
+def _load(path: Path, threads: int | None = None) -> Any:
+    from dpsvi import load
+
+    model = load(path)
+    # What was right for the machine that fitted it may be wrong for this one.
+    return model.set_params(n_jobs=threads)
+
+
+def _summary(model: Any, corpus: Any, n_words: int) -> Any:
+    """Read no more of a corpus on disk than a report looks at, and summarise."""
+    from dpsvi.datasets import Corpus
+    from dpsvi.models.lda.vocabulary import align
+    from dpsvi.report import summarise
+
+    check_words(model, corpus)
+    some = corpus
+    if is_on_disk(corpus):
+        some = corpus.sample(min(_ENOUGH_DOCUMENTS, corpus.n_documents), seed=0)
+    words = getattr(model, "feature_names_in_", None)
+    counts, _ = align(some.counts, some.vocabulary, words)
+    summary = summarise(
+        model, Corpus(counts, documents=some.documents), n_words=n_words
+    )
+    return replace(summary, n_documents=corpus.n_documents, n_tokens=corpus.n_tokens)

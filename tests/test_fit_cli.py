@@ -1,0 +1,217 @@
+"""`dpsvi fit`: the model that it leaves, what it prints, how it ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from command_line import CORPUS, WORDS, OnDisk, call, told
+
+import dpsvi
+from dpsvi import DPSVILatentDirichletAllocation, datasets
+from dpsvi.datasets import write_uci
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    """The corpus in the UCI format: counts and words."""
+    paths = tmp_path / "docword.txt", tmp_path / "vocab.txt"
+    write_uci(CORPUS, *paths)
+    return paths
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is opened as the corpus in four shards."""
+    place = tmp_path / "shards"
+    place.mkdir()
+    monkeypatch.setattr(datasets, "open_corpus", lambda path: OnDisk(CORPUS))
+    return place
+
+
+def test_a_fit_leaves_the_model_that_python_would_fit(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "out.safetensors"
+    options = ["--epochs", 4, "--batch-size", 30, "--threads", 1, "--seed", 5]
+    facts = told(
+        *("fit", files[0], "--vocab", files[1], "--topics", 3, "-o", path),
+        *("--inference", "cvb0", "--hold-out", 0.25, *options),
+    )
+    train, test = CORPUS.split(0.25, random_state=5)
+    expected = DPSVILatentDirichletAllocation(
+        3, inference="cvb0", max_iter=4, batch_size=30, n_jobs=1, random_state=5
+    ).fit(train, X_val=test)
+    model = dpsvi.load(path)
+    np.testing.assert_array_equal(model.components_, expected.components_)
+    assert model.feature_names_in_.tolist() == WORDS
+    assert facts["heldout_perplexity"] == expected.heldout_perplexity(test)
+    assert facts["documents"] == 180
+    assert facts["held_out_documents"] == 60
+    assert (facts["words"], facts["topics"], facts["epochs"]) == (40, 3, 4.0)
+    assert facts["model"] == str(path)
+    assert facts["interrupted"] is False
+
+
+def test_a_fit_in_words(files: tuple[Path, Path], tmp_path: Path) -> None:
+    path = tmp_path / "out.safetensors"
+    done = call("fit", files[0], "-k", 2, "-o", path, "--hold-out", 40, "-t", 1)
+    assert done.exit_code == 0, done.output
+    assert "2 topics of 200 documents and 40 words, 10.0 epochs in" in done.stdout
+    assert "held-out perplexity" in done.stdout
+    assert f"model in {path}" in done.stdout
+    assert "Training 100%" in done.stderr
+    assert not hasattr(dpsvi.load(path), "feature_names_in_")
+
+
+def test_a_fit_on_a_folder_of_shards(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "out.safetensors"
+    facts = told("fit", folder, "-k", 2, "-o", path, "-t", 1, "--hold-out", 0.1)
+    assert (facts["documents"], facts["held_out_documents"]) == (216, 24)
+    assert dpsvi.load(path).feature_names_in_.tolist() == WORDS
+
+
+def test_a_fit_on_a_corpus_that_was_saved(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "out.safetensors"
+    folder = CORPUS.save(tmp_path / "corpus")
+    facts = told("fit", folder, "-k", 2, "-o", path, "-t", 1, "--hold-out", 40)
+    assert (facts["documents"], facts["held_out_documents"]) == (200, 40)
+    test = datasets.open_corpus(folder).split(40, random_state=0)[1]
+    model = dpsvi.load(path)
+    assert facts["heldout_perplexity"] == model.heldout_perplexity(test)
+    assert model.feature_names_in_.tolist() == WORDS
+
+
+def test_a_fit_goes_on_from_its_checkpoint(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    common = ["fit", files[0], "-k", 2, "-t", 1, "--batch-size", 24]
+    paths = ["-o", tmp_path / "out.safetensors", "--checkpoint", tmp_path / "fit.npz"]
+    told(*common, *paths, "--epochs", 2)
+    facts = told(*common, *paths, "--epochs", 5)
+    assert facts["epochs"] == 5.0
+    assert dpsvi.load(paths[1]).n_iter_ == 5
+    assert told(*common, *paths, "--epochs", 5)["documents_per_second"] is None
+
+
+def test_a_fit_ends_after_a_time(files: tuple[Path, Path], tmp_path: Path) -> None:
+    path = tmp_path / "out.safetensors"
+    facts = told(
+        "fit", files[0], "-k", 2, "-o", path, "--epochs", 100_000, "--max-time", 0.2
+    )
+    assert facts["interrupted"] is False
+    assert facts["epochs"] < 100_000
+
+
+PROGRAM = """
+    import sys
+    from dpsvi.cli import main
+
+    class Bar:
+        said = False
+
+        def __call__(self, progress):
+            if not self.said:
+                self.said = True
+                print("ready", flush=True)
+
+    sys.modules["dpsvi.cli.fit"]._bar = Bar
+    try:
+        main(["fit", *sys.argv[1:]])
+    except SystemExit as end:
+        print(end.code)
+"""
+
+
+def test_ctrl_c_saves_the_model_so_far(
+    files: tuple[Path, Path], tmp_path: Path, press_ctrl_c: Callable[..., list[str]]
+) -> None:
+    path = tmp_path / "out.safetensors"
+    forever = ["-k", 2, "-o", path, "--epochs", 200_000, "-t", 1, "--hold-out", 20]
+    lines = press_ctrl_c(PROGRAM, files[0], *forever)
+    assert lines[-1] == "130"
+    assert lines[-2] == f"interrupted; model in {path}"
+    assert "2 topics of 220 documents" in lines[-3]
+    assert dpsvi.load(path).components_.shape == (2, 40)
+
+
+def test_ctrl_c_while_reading_leaves_nothing(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*paths: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(datasets, "read_uci", read)
+    done = call("fit", files[0], "-k", 2, "-o", tmp_path / "out.safetensors")
+    assert done.exit_code == 130
+    assert "Aborted!" in done.stderr
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_a_fit_on_a_cluster(
+    files: tuple[Path, Path], tmp_path: Path, cluster_client: Any
+) -> None:
+    address = cluster_client.scheduler.address
+    table = tmp_path / "scheduler.json"
+    table.write_text(json.dumps({"address": address}), encoding="utf-8")
+    for where in (["--scheduler", address], ["--scheduler-file", table]):
+        path = tmp_path / "out.safetensors"
+        told("fit", files[0], "-k", 2, "-o", path, "-t", 1, *where)
+        assert dpsvi.load(path).history_["bytes"][-1] > 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["docword.txt", "-o", "out"], 2, "--topics"),
+        (["docword.txt", "-k", 2], 2, "--output"),
+        (["docword.txt", "-k", 2, "-o", "no/out"], 2, "there is no folder 'no'"),
+        (
+            ["docword.txt", "-k", 2, "-o", "out", "--hold-out", 1.5],
+            2,
+            "neither a number of documents",
+        ),
+        (
+            ["docword.txt", "-k", 2, "-o", "out", "--hold-out", 0],
+            2,
+            "neither a number of documents",
+        ),
+        (
+            ["docword.txt", "-k", 2, "-o", "out", "--hold-out", 500],
+            1,
+            "Error: ",
+        ),
+        (
+            [
+                *("docword.txt", "-k", 2, "-o", "out"),
+                *("--scheduler", "tcp://a:1", "--scheduler-file", "vocab.txt"),
+            ],
+            2,
+            "not both",
+        ),
+        (
+            ["docword.txt", "-k", 2, "-o", "out", "--checkpoint", "vocab.txt"],
+            1,
+            "no checkpoint",
+        ),
+    ],
+)
+def test_mistakes(
+    words: list[Any],
+    code: int,
+    message: str,
+    files: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = call("fit", *words)
+    assert done.exit_code == code, done.output
+    assert message in " ".join(done.output.split())
+    assert "Traceback" not in done.output
+    assert {found.name for found in tmp_path.iterdir()} == {f.name for f in files}
