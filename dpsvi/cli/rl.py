@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
+from dpsvi.cli.common import INTERRUPTED, errors_in_words, in_json, tell
+
 __all__ = ["rl"]
 
-# What a shell expects of a command that Ctrl-C has ended.
-_INTERRUPTED = 130
-
-_in_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _seed = click.option("--seed", type=click.IntRange(min=0), help="Of everything random.")
 _policy = click.argument(
     "policy", type=click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -74,7 +69,7 @@ def rl() -> None:
     help="Where to save the agent.  [default: policy.safetensors in the log folder]",
 )
 @_seed
-@_in_json
+@in_json
 def train(
     env: str,
     sticky: float | None,
@@ -91,7 +86,7 @@ def train(
     Example:
         dpsvi rl train ALE/Pong-v5 --total-steps 4000000 -o pong.safetensors
     """
-    with _errors_in_words():
+    with errors_in_words():
         from dpsvi import rl as agents
 
         if output is not None and not output.parent.is_dir():
@@ -113,9 +108,9 @@ def train(
         "policy": str(output),
         "table": str(result.log_dir / "progress.csv"),
     }
-    _tell(facts, f"{result}\n  agent in {output}", as_json)
+    tell(facts, f"{result}\n  agent in {output}", as_json=as_json)
     if result.reason == "interrupted":
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
 
 
 @rl.command()
@@ -124,7 +119,7 @@ def train(
 @click.option("--episodes", type=click.IntRange(min=1), default=30, show_default=True)
 @_deterministic
 @_seed
-@_in_json
+@in_json
 def evaluate(
     policy: Path,
     env: str | None,
@@ -141,7 +136,7 @@ def evaluate(
     Example:
         dpsvi rl evaluate pong.safetensors --episodes 30
     """
-    with _errors_in_words():
+    with errors_in_words():
         from dpsvi import rl as agents
 
         found = agents.evaluate(
@@ -161,7 +156,7 @@ def evaluate(
         "scores": found.scores,
         "lengths": found.lengths,
     }
-    _tell(facts, str(found), as_json)
+    tell(facts, str(found), as_json=as_json)
 
 
 @rl.command()
@@ -173,7 +168,7 @@ def evaluate(
 )
 @_deterministic
 @_seed
-@_in_json
+@in_json
 def record(
     policy: Path,
     out: Path,
@@ -189,7 +184,7 @@ def record(
     Example:
         dpsvi rl record pong.safetensors pong.gif
     """
-    with _errors_in_words():
+    with errors_in_words():
         from dpsvi import rl as agents
 
         episode = agents.record(
@@ -202,17 +197,4 @@ def record(
         )
     facts = {"film": str(out), "score": episode.score, "length": episode.length}
     text = f"{out}: score {episode.score:g} in {episode.length:,} steps"
-    _tell(facts, text, as_json)
-
-
-@contextmanager
-def _errors_in_words() -> Iterator[None]:
-    """End with exit code 1 and the message alone where the user can do something."""
-    try:
-        yield
-    except (ImportError, TypeError, ValueError, OSError) as error:
-        raise click.ClickException(str(error)) from error
-
-
-def _tell(facts: dict[str, Any], text: str, as_json: bool) -> None:
-    click.echo(json.dumps(facts) if as_json else text)
+    tell(facts, text, as_json=as_json)
