@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
@@ -18,6 +19,7 @@ from dpsvi.datasets.choices import (
     n_test_documents,
 )
 from dpsvi.datasets.counts import as_counts, as_names
+from dpsvi.datasets.files import PathLike
 
 Seed: TypeAlias = int | np.random.Generator | None
 
@@ -263,6 +265,61 @@ class Corpus:
         """
         rng = np.random.default_rng(random_state)
         return self._rows(rng.permutation(self.n_documents))
+
+    def save(
+        self,
+        path: PathLike,
+        *,
+        shuffle: bool = True,
+        seed: int = 0,
+        overwrite: bool = False,
+    ) -> Path:
+        """Write the corpus to a folder, in a form that can be read part by part.
+
+        The folder appears whole or not at all. `open_corpus` opens it.
+
+        Parameters
+        ----------
+        path : path
+            The folder to make.
+        shuffle : bool
+            Whether to write the documents in random order, as online learning needs
+            them; titles stay with their documents.
+        seed : int
+            Of that order.
+        overwrite : bool
+            Whether an older corpus at this place is replaced.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        FileExistsError
+            If there is something at this place that must not be replaced.
+        FileNotFoundError
+            If the folder that it is to lie in does not exist.
+        ImportError
+            If pyarrow is not installed.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from dpsvi.datasets import Corpus, open_corpus
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     place = Corpus([[2, 0], [0, 3]]).save(f"{folder}/tiny", shuffle=False)
+        ...     open_corpus(place).load().counts.toarray().tolist()
+        [[2, 0], [0, 3]]
+        """
+        # Imported here: the writers know this class.
+        from dpsvi.datasets.blocks import CorpusStream
+        from dpsvi.datasets.writing import write_corpus
+
+        return write_corpus(
+            CorpusStream(self), path, shuffle=shuffle, seed=seed, overwrite=overwrite
+        )
 
     def select_words(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeAlias
@@ -34,7 +34,35 @@ def open_bytes(source: Source) -> Iterator[tuple[Bytes, str]]:
             f"cannot read from {source!r}; give a path or a file opened in mode 'rb'."
         )
     with _unpacked(source) as plain:
-        yield plain, str(getattr(source, "name", "<file>"))
+        yield plain, source_name(source)
+
+
+def source_name(source: Source) -> str:
+    """Return the name of a source to use in messages."""
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source)
+    return str(getattr(source, "name", "<file>"))
+
+
+def short_name(where: str) -> str:
+    """Name a corpus after its file: without folder, endings and ``docword.``."""
+    name = Path(where).name.removesuffix(".gz")
+    stem = name.rpartition(".")[0] or name
+    return stem.removeprefix("docword.")
+
+
+class Watched(io.FileIO):
+    """A file that tells how many bytes of it are read, before they are unpacked."""
+
+    def __init__(self, path: PathLike, told: Callable[[int], None]) -> None:
+        super().__init__(os.fspath(path), "rb")
+        self._told = told
+
+    def readinto(self, buffer: Any) -> int:
+        """Read, and tell."""
+        count = super().readinto(buffer) or 0
+        self._told(count)
+        return count
 
 
 @contextmanager

@@ -8,15 +8,24 @@ file holds the words, one to a line.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dpsvi.datasets.blocks import Block, Stream, in_memory
 from dpsvi.datasets.corpus import Corpus
-from dpsvi.datasets.files import PathLike, Source, open_bytes, write_whole
-from dpsvi.datasets.uci_entries import LARGEST, read_entries, read_header
-from dpsvi.datasets.uci_lines import Lines, bad_file
+from dpsvi.datasets.entries import LARGEST, Layout, document_blocks
+from dpsvi.datasets.files import (
+    PathLike,
+    Source,
+    open_bytes,
+    short_name,
+    source_name,
+    write_whole,
+)
+from dpsvi.datasets.uci_lines import Lines, bad_file, parse
+from dpsvi.datasets.words import read_words
 
 _ENTRIES_PER_WRITE = 50_000
 
@@ -65,12 +74,45 @@ def read_uci(
     """
     if np.dtype(dtype) not in (np.int32, np.float32):
         raise TypeError(f"dtype is {np.dtype(dtype)}; it must be int32 or float32.")
-    with open_bytes(docword) as (file, where):
-        lines = Lines(file, where)
-        header = read_header(lines)
-        counts = read_entries(lines, header, np.dtype(dtype))
-    words = None if vocab is None else _read_words(vocab, header.n_words, where)
-    return Corpus(counts, vocabulary=words, name=_short_name(where))
+    return in_memory(UciStream(docword, vocab, dtype=np.dtype(dtype)))
+
+
+class UciStream(Stream):
+    """The documents of a UCI bag of words, in order; see `read_uci`."""
+
+    def __init__(
+        self,
+        docword: Source,
+        vocab: Source | None = None,
+        *,
+        dtype: np.dtype[Any] = np.dtype(np.int32),  # noqa: B008 - never changed
+    ) -> None:
+        self.name = short_name(source_name(docword))
+        self._docword = docword
+        self._vocab = vocab
+        self._dtype = dtype
+        self._words: tuple[str, ...] | None = None
+        self._n_words = 0
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the documents of some lines at a time."""
+        with open_bytes(self._docword) as (file, where):
+            lines = Lines(file, where)
+            layout = _read_layout(lines, self._dtype)
+            self._n_words = layout.n_words
+            if self._vocab is not None:
+                self._words = read_words(self._vocab, layout.n_words, where)
+            yield from document_blocks(lines, layout, parse)
+
+    @property
+    def n_words(self) -> int:
+        """Number of words in the header."""
+        return self._n_words
+
+    @property
+    def vocabulary(self) -> tuple[str, ...] | None:
+        """The words of the second file."""
+        return self._words
 
 
 def write_uci(corpus: Corpus, docword: PathLike, vocab: PathLike | None = None) -> None:
@@ -108,30 +150,26 @@ def write_uci(corpus: Corpus, docword: PathLike, vocab: PathLike | None = None) 
             file.write(words)
 
 
-def _read_words(vocab: Source, n_words: int, docword: str) -> tuple[str, ...]:
-    with open_bytes(vocab) as (file, where):
-        raw = b"".join(Lines(file, where).blocks())
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        found = f"found the byte {raw[error.start]:#04x}, which is not UTF-8"
-        raise bad_file(where, line, found, "need one word to a line") from error
-    # Not splitlines(), which also cuts at characters that words may hold.
-    words = [line.removesuffix("\r") for line in text.rstrip("\r\n").split("\n")]
-    if words == [""]:
-        words = []
-    if "" in words:
-        line = words.index("") + 1
-        raise bad_file(where, line, "found an empty line", "need one word to a line")
-    if len(words) != n_words:
-        raise bad_file(
-            where,
-            min(len(words), n_words) + 1,
-            f"found {len(words):,} words",
-            f"the header of {docword} promises {n_words:,}",
-        )
-    return tuple(words)
+def _read_layout(lines: Lines, dtype: np.dtype[Any]) -> Layout:
+    """Read and check the three header lines."""
+    n_documents = _read_size(lines, "the number of documents D")
+    n_words = _read_size(lines, "the number of words W")
+    n_entries = lines.number("the number of entries NNZ")
+    if n_entries > n_documents * n_words:
+        found = f"found {n_entries:,} entries"
+        needed = f"{n_documents:,} documents of {n_words:,} words cannot hold as many"
+        raise bad_file(lines.where, lines.next - 1, found, needed)
+    return Layout(
+        n_documents, n_words, n_entries, size_line=3, first_line=4, least=1, dtype=dtype
+    )
+
+
+def _read_size(lines: Lines, what: str) -> int:
+    size = lines.number(what)
+    if size > LARGEST:
+        needed = f"need {what}, below 2**31"
+        raise bad_file(lines.where, lines.next - 1, f"found {size:,}", needed)
+    return size
 
 
 def _encoded_words(corpus: Corpus) -> bytes:
@@ -155,8 +193,3 @@ def _entries(corpus: Corpus) -> Iterator[tuple[int, ...]]:
         words = counts.indices[part].astype(np.int64) + 1
         columns = documents[part], words, counts.data[part].astype(np.int64)
         yield tuple(np.stack(columns, axis=1).ravel().tolist())
-
-
-def _short_name(where: str) -> str:
-    name = Path(where).name.removesuffix(".gz").removesuffix(".txt")
-    return name.removeprefix("docword.")

@@ -43,6 +43,8 @@ class Lines:
         At its beginning.
     where : str
         Its name in messages.
+    longest : int
+        Bytes that a line may have, at most.
 
     Attributes
     ----------
@@ -50,8 +52,9 @@ class Lines:
         Number, from 1, of the first line not handed out yet.
     """
 
-    def __init__(self, file: Bytes, where: str) -> None:
+    def __init__(self, file: Bytes, where: str, longest: int = _LONGEST_LINE) -> None:
         self._file = file
+        self._longest = longest
         self.where = where
         self.next = 1
 
@@ -67,6 +70,15 @@ class Lines:
         self.next += 1
         return int(text)
 
+    def line(self) -> bytes:
+        """Read any line, without its end."""
+        with self._damage_named():
+            line = self._file.readline(_LONGEST_LINE)
+        if not line:
+            raise self.wrong("the file ends here", "need the rest of it")
+        self.next += 1
+        return line.rstrip(b"\r\n")
+
     def blocks(self) -> Iterator[bytes]:
         """Yield the rest of the file; count its lines only after each block is used."""
         rest = b""
@@ -77,8 +89,8 @@ class Lines:
             if cut:
                 yield text[:cut]
                 self.next += text.count(b"\n", 0, cut)
-            if len(rest) > _LONGEST_LINE:
-                needed = f"no line may have more than {_LONGEST_LINE:,} bytes"
+            if len(rest) > self._longest:
+                needed = f"no line may have more than {self._longest:,} bytes"
                 raise self.wrong(f"found {_shown(rest)}", needed)
         if rest:
             yield rest + b"\n"
@@ -138,16 +150,20 @@ def _parse_regular(text: npt.NDArray[np.uint8]) -> Columns | None:
     """Parse lines of digits and single spaces; None if there is anything else."""
     digits = text - np.uint8(ord("0"))  # wraps, so that all else is above 9
     ends = np.flatnonzero(digits > 9)
-    if ends.size % 3:
+    if ends.size == 0 or ends.size % 3:
         return None
-    marks = text[ends].reshape(-1, 3)
-    if np.any(marks != np.frombuffer(b"  \n", dtype=np.uint8)):
+    # Each third mark ends a line, no other does, and all others are spaces.
+    if not np.array_equal(np.flatnonzero(text == ord("\n")), ends[2::3]):
         return None
-    lengths = np.diff(ends, prepend=-1) - 1
+    if np.count_nonzero(text[ends] == ord(" ")) != 2 * (ends.size // 3):
+        return None
+    lengths = np.concatenate([ends[:1], ends[1:] - ends[:-1] - 1])
     if lengths.min() < 1 or lengths.max() > _MOST_DIGITS:
         return None
-    columns = [_numbers(digits, ends[k::3], lengths[k::3]) for k in range(3)]
-    return np.array(columns, dtype=np.int64)
+    columns = np.empty((3, ends.size // 3), dtype=np.int64)
+    for k, column in enumerate(columns):
+        column[:] = _numbers(digits, ends[k::3].copy(), lengths[k::3].copy())
+    return columns
 
 
 def _numbers(
@@ -155,9 +171,13 @@ def _numbers(
 ) -> npt.NDArray[np.int64]:
     """Numbers of `lengths` digits before each of `ends`; equals int() on each."""
     values: npt.NDArray[np.int64] = digits[ends - 1].astype(np.int64)
+    shortest = int(lengths.min())
     for place in range(2, int(lengths.max()) + 1):
-        long = np.flatnonzero(lengths >= place)
-        values[long] += digits[ends[long] - place] * np.int64(10 ** (place - 1))
+        found = digits[ends - place]
+        if place > shortest:
+            # What stands there belongs to the field before.
+            found *= lengths >= place
+        values += found * np.int64(10 ** (place - 1))
     return values
 
 
