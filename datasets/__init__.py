@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dpsvi.datasets.conversion import convert
 from dpsvi.datasets.corpus import Corpus
-from dpsvi.datasets.disk import CorpusOnDisk, open_corpus
 from dpsvi.datasets.fetch import (
     fetch_enron,
     fetch_kos,
@@ -18,13 +17,14 @@ from dpsvi.datasets.fetch import (
     fetch_nytimes,
     fetch_pubmed,
 )
+from dpsvi.datasets.formats.ldac import read_ldac
+from dpsvi.datasets.formats.matrix_market import read_mm
+from dpsvi.datasets.formats.svmlight import read_svmlight
+from dpsvi.datasets.formats.uci import read_uci, write_uci
+from dpsvi.datasets.formats.vowpal import read_vw
 from dpsvi.datasets.generators import SyntheticCorpus, make_corpus
-from dpsvi.datasets.ldac import read_ldac
 from dpsvi.datasets.loaders import load_docstrings
-from dpsvi.datasets.matrix_market import read_mm
-from dpsvi.datasets.svmlight import read_svmlight
-from dpsvi.datasets.uci import read_uci, write_uci
-from dpsvi.datasets.vowpal import read_vw
+from dpsvi.datasets.on_disk.disk import CorpusOnDisk, open_corpus
 
 __all__ = [
     "Corpus",

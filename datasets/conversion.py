@@ -11,16 +11,16 @@ from typing import Literal, get_args
 
 from dpsvi.datasets.blocks import CorpusStream, Stream
 from dpsvi.datasets.corpus import Corpus
-from dpsvi.datasets.disk import CorpusOnDisk, open_corpus
 from dpsvi.datasets.files import Bytes, PathLike, Watched, open_bytes, short_name
-from dpsvi.datasets.ldac import LdacStream
-from dpsvi.datasets.matrix_market import MatrixMarketStream
-from dpsvi.datasets.svmlight import SvmlightStream
-from dpsvi.datasets.text_files import TextFile
-from dpsvi.datasets.texts import TextStream, Tokens
-from dpsvi.datasets.uci import UciStream
-from dpsvi.datasets.vowpal import VowpalStream
-from dpsvi.datasets.writing import check_place, write_corpus
+from dpsvi.datasets.formats.ldac import LdacStream
+from dpsvi.datasets.formats.matrix_market import MatrixMarketStream
+from dpsvi.datasets.formats.svmlight import SvmlightStream
+from dpsvi.datasets.formats.text_files import TextFile
+from dpsvi.datasets.formats.texts import TextStream, Tokens
+from dpsvi.datasets.formats.uci import UciStream
+from dpsvi.datasets.formats.vowpal import VowpalStream
+from dpsvi.datasets.on_disk.disk import CorpusOnDisk, open_corpus
+from dpsvi.datasets.on_disk.writing import check_place, write_corpus
 
 Format = Literal[
     "uci", "mm", "ldac", "svmlight", "vw", "text", "csv", "jsonl", "parquet", "h5ad"
@@ -230,7 +230,7 @@ class _File:
     ) -> Stream:
         """Return the documents of the file."""
         if self._format == "h5ad":
-            from dpsvi.datasets.annotated import AnnDataStream
+            from dpsvi.datasets.formats.annotated import AnnDataStream
 
             return AnnDataStream(self._path)
         if self._format in _TEXTS:

@@ -315,7 +315,7 @@ class Corpus:
         """
         # Imported here: the writers know this class.
         from dpsvi.datasets.blocks import CorpusStream
-        from dpsvi.datasets.writing import write_corpus
+        from dpsvi.datasets.on_disk.writing import write_corpus
 
         return write_corpus(
             CorpusStream(self), path, shuffle=shuffle, seed=seed, overwrite=overwrite

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dpsvi.datasets.conversion import convert
-from dpsvi.datasets.disk import CorpusOnDisk, open_corpus
-from dpsvi.datasets.facts import is_corpus
 from dpsvi.datasets.files import PathLike
+from dpsvi.datasets.on_disk.disk import CorpusOnDisk, open_corpus
+from dpsvi.datasets.on_disk.facts import is_corpus
 
 ARCHIVE = "https://archive.ics.uci.edu/ml/machine-learning-databases/bag-of-words"
 
@@ -108,7 +108,7 @@ def _fetch(name: str, folder: PathLike | None) -> CorpusOnDisk:
 def _check_sizes(docword: Path, known: _Sizes) -> None:
     """Look at the header before the work of hours."""
     from dpsvi.datasets.files import open_bytes
-    from dpsvi.datasets.uci_lines import Lines
+    from dpsvi.datasets.formats.uci_lines import Lines
 
     with open_bytes(docword) as (file, where):
         lines = Lines(file, where)

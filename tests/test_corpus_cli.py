@@ -124,7 +124,7 @@ def test_errors_are_told_in_words_and_leave_nothing(docword, tmp_path):
 INTERRUPTED = """
     import sys, time
     from dpsvi.cli import main
-    from dpsvi.datasets import writing
+    from dpsvi.datasets.on_disk import writing
     def wait(*arguments):
         print("ready", flush=True)
         time.sleep(60)

@@ -23,10 +23,9 @@ from dpsvi.datasets import (
     convert,
     make_corpus,
     open_corpus,
-    shuffling,
-    writing,
 )
-from dpsvi.datasets.facts import FACTS
+from dpsvi.datasets.on_disk import shuffling, writing
+from dpsvi.datasets.on_disk.facts import FACTS
 
 pa = pytest.importorskip("pyarrow")
 
@@ -261,7 +260,8 @@ def test_an_error_leaves_the_old_corpus(tmp_path, corpus, monkeypatch, error):
 
 KILLED = """
     import sys, time
-    from dpsvi.datasets import Corpus, writing
+    from dpsvi.datasets import Corpus
+    from dpsvi.datasets.on_disk import writing
     def wait(*arguments):
         print("ready", flush=True)
         time.sleep(60)

@@ -21,15 +21,14 @@ from sklearn.datasets import dump_svmlight_file
 
 from dpsvi.datasets import (
     Corpus,
-    annotated,
     convert,
     read_ldac,
     read_mm,
     read_svmlight,
     read_vw,
-    uci_lines,
 )
 from dpsvi.datasets.conversion import guess_format
+from dpsvi.datasets.formats import annotated, uci_lines
 
 WHOLE = st.just(0) | st.integers(1, 12) | st.integers(1, 2**31 - 1)
 TABLES = hnp.arrays(
@@ -288,7 +287,7 @@ def test_texts_as_in_memory(tmp_path, name, options):
 )
 def test_words_are_chosen_as_in_memory(texts, min_df, max_df, max_features):
     from dpsvi.datasets.blocks import in_memory
-    from dpsvi.datasets.texts import TextStream, Tokens
+    from dpsvi.datasets.formats.texts import TextStream, Tokens
 
     options = {"min_df": min_df, "max_df": max_df, "max_features": max_features}
     options |= {"stop_words": None, "token_pattern": "[ab]+"}
@@ -304,8 +303,8 @@ def test_words_are_chosen_as_in_memory(texts, min_df, max_df, max_features):
 
 
 def test_the_rarest_words_are_forgotten_first(monkeypatch):
-    from dpsvi.datasets import texts as module
     from dpsvi.datasets.blocks import in_memory
+    from dpsvi.datasets.formats import texts as module
 
     monkeypatch.setattr(module, "_MOST_WORDS", 10)
     monkeypatch.setattr(module, "_TEXTS_AT_ONCE", 5)

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from dpsvi.datasets import Corpus, read_uci, uci_lines, write_uci
+from dpsvi.datasets import Corpus, read_uci, write_uci
+from dpsvi.datasets.formats import uci_lines
 
 TABLES = hnp.arrays(
     np.int32,
@@ -223,7 +224,7 @@ def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
         yield (1, 1, 1)
         raise OSError("disk full")
 
-    monkeypatch.setattr("dpsvi.datasets.uci._entries", fail)
+    monkeypatch.setattr("dpsvi.datasets.formats.uci._entries", fail)
     with pytest.raises(OSError, match="disk full"):
         write_uci(Corpus([[1]]), path)
     assert path.read_bytes() == b"old"

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from dpsvi.datasets.arrow import from_table, needs_arrow, to_batch
 from dpsvi.datasets.blocks import Block, joined
+from dpsvi.datasets.on_disk.arrow import from_table, needs_arrow, to_batch
 
 # In entries: what is held in memory at once, some 8 bytes each and a few copies.
 HELD = 8_000_000

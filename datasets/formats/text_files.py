@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import IO, Any, TypeAlias
 
-from dpsvi.datasets.arrow import needs_arrow
 from dpsvi.datasets.files import Bytes
-from dpsvi.datasets.uci_lines import bad_file
+from dpsvi.datasets.formats.uci_lines import bad_file
+from dpsvi.datasets.on_disk.arrow import needs_arrow
 
 Opener: TypeAlias = Callable[[], AbstractContextManager[tuple[Bytes, str]]]
 

@@ -10,11 +10,11 @@ from scipy import sparse
 
 from dpsvi.datasets.blocks import Block, Stream, block_of, in_memory
 from dpsvi.datasets.corpus import Corpus
-from dpsvi.datasets.entries import LARGEST
-from dpsvi.datasets.fields import shown
 from dpsvi.datasets.files import Source, open_bytes, short_name, source_name
-from dpsvi.datasets.pair_lines import LONGEST_LINE
-from dpsvi.datasets.uci_lines import Lines, bad_file
+from dpsvi.datasets.formats.entries import LARGEST
+from dpsvi.datasets.formats.fields import shown
+from dpsvi.datasets.formats.pair_lines import LONGEST_LINE
+from dpsvi.datasets.formats.uci_lines import Lines, bad_file
 
 
 def read_vw(source: Source, *, namespace: str | None = None) -> Corpus:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dpsvi.datasets.blocks import Block
-from dpsvi.datasets.uci_lines import Lines, bad_file
+from dpsvi.datasets.formats.uci_lines import Lines, bad_file
 
 LARGEST = int(np.iinfo(np.int32).max)
 

@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from dpsvi.datasets.blocks import Block, Stream, in_memory
 from dpsvi.datasets.corpus import Corpus
-from dpsvi.datasets.entries import LARGEST, Layout, document_blocks
 from dpsvi.datasets.files import (
     PathLike,
     Source,
@@ -24,8 +23,9 @@ from dpsvi.datasets.files import (
     source_name,
     write_whole,
 )
-from dpsvi.datasets.uci_lines import Lines, bad_file, parse
-from dpsvi.datasets.words import read_words
+from dpsvi.datasets.formats.entries import LARGEST, Layout, document_blocks
+from dpsvi.datasets.formats.uci_lines import Lines, bad_file, parse
+from dpsvi.datasets.formats.words import read_words
 
 _ENTRIES_PER_WRITE = 50_000
 

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dpsvi.datasets.blocks import Block, block_of
-from dpsvi.datasets.entries import LARGEST
-from dpsvi.datasets.fields import all_numbers, numbers_of, shown
-from dpsvi.datasets.uci_lines import Lines, bad_file
+from dpsvi.datasets.formats.entries import LARGEST
+from dpsvi.datasets.formats.fields import all_numbers, numbers_of, shown
+from dpsvi.datasets.formats.uci_lines import Lines, bad_file
 
 # A document of a million words stands on one line.
 LONGEST_LINE = 1 << 28

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dpsvi.datasets.uci_lines import Lines, bad_file
+from dpsvi.datasets.formats.uci_lines import Lines, bad_file
 
 _NUMERIC = b"0123456789.eE+- \n"
 _MOST_SHOWN = 40

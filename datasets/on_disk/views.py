@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dpsvi.datasets.facts import Facts
+from dpsvi.datasets.on_disk.facts import Facts
 
 
 class Part(NamedTuple):

@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from dpsvi.datasets.arrow import from_table, needs_arrow, read_shard
 from dpsvi.datasets.blocks import Block, joined
 from dpsvi.datasets.choices import n_test_documents
 from dpsvi.datasets.corpus import Corpus, Seed
-from dpsvi.datasets.facts import DOCUMENTS, VOCABULARY, Facts, read_facts
 from dpsvi.datasets.files import PathLike
-from dpsvi.datasets.views import Part, cut_out, whole_parts
+from dpsvi.datasets.on_disk.arrow import from_table, needs_arrow, read_shard
+from dpsvi.datasets.on_disk.facts import DOCUMENTS, VOCABULARY, Facts, read_facts
+from dpsvi.datasets.on_disk.views import Part, cut_out, whole_parts
 
 _REMEDY = "convert the corpus again, or restore the file from a copy"
 

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dpsvi.datasets.arrow import needs_arrow, write_shard
 from dpsvi.datasets.blocks import Block, Stream, joined
-from dpsvi.datasets.facts import (
+from dpsvi.datasets.files import PathLike
+from dpsvi.datasets.on_disk.arrow import needs_arrow, write_shard
+from dpsvi.datasets.on_disk.facts import (
     DOCUMENTS,
     VOCABULARY,
     Facts,
@@ -22,9 +23,8 @@ from dpsvi.datasets.facts import (
     is_corpus,
     write_facts,
 )
-from dpsvi.datasets.files import PathLike
-from dpsvi.datasets.folders import check_target, whole_folder
-from dpsvi.datasets.shuffling import in_order, shuffled
+from dpsvi.datasets.on_disk.folders import check_target, whole_folder
+from dpsvi.datasets.on_disk.shuffling import in_order, shuffled
 
 # Of a shard: some 6 MB on disk and 20 MB in memory, 50 ms to read.
 SHARD_ENTRIES = 2_500_000

@@ -10,12 +10,12 @@ import numpy as np
 
 from dpsvi.datasets.blocks import Block, Stream, in_memory
 from dpsvi.datasets.corpus import Corpus
-from dpsvi.datasets.entries import LARGEST, Entries, Layout, document_blocks
-from dpsvi.datasets.fields import shown, table_of_numbers
 from dpsvi.datasets.files import Source, open_bytes, short_name, source_name
-from dpsvi.datasets.uci_lines import Lines, bad_file
-from dpsvi.datasets.uci_lines import parse as parse_whole
-from dpsvi.datasets.words import read_words
+from dpsvi.datasets.formats.entries import LARGEST, Entries, Layout, document_blocks
+from dpsvi.datasets.formats.fields import shown, table_of_numbers
+from dpsvi.datasets.formats.uci_lines import Lines, bad_file
+from dpsvi.datasets.formats.uci_lines import parse as parse_whole
+from dpsvi.datasets.formats.words import read_words
 
 _BANNER = "need '%%MatrixMarket matrix coordinate', then 'integer', 'real' or 'pattern'"
 _FIELDS = {"integer": np.int32, "pattern": np.int32, "real": np.float32}

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from dpsvi.datasets.blocks import Block, Stream, in_memory
 from dpsvi.datasets.corpus import Corpus
-from dpsvi.datasets.entries import LARGEST
-from dpsvi.datasets.fields import shown
 from dpsvi.datasets.files import Source, open_bytes, short_name, source_name
-from dpsvi.datasets.pair_lines import LONGEST_LINE, pair_blocks
-from dpsvi.datasets.uci_lines import Lines
-from dpsvi.datasets.words import read_words
+from dpsvi.datasets.formats.entries import LARGEST
+from dpsvi.datasets.formats.fields import shown
+from dpsvi.datasets.formats.pair_lines import LONGEST_LINE, pair_blocks
+from dpsvi.datasets.formats.uci_lines import Lines
+from dpsvi.datasets.formats.words import read_words
 
 
 def read_ldac(source: Source, vocab: Source | None = None) -> Corpus:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dpsvi.datasets.files import Source, open_bytes
-from dpsvi.datasets.uci_lines import Lines, bad_file
+from dpsvi.datasets.formats.uci_lines import Lines, bad_file
 
 _NEEDED = "need one word to a line"
 

@@ -1,0 +1,1 @@
+"""Corpora in folders of Parquet files: writing, shuffling, reading shard by shard."""
