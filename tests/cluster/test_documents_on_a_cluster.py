@@ -55,6 +55,16 @@ def one_block(folder: Path) -> Any:
     return delayed(COUNTS)
 
 
+def test_a_corpus_on_a_disk_that_all_see(cluster_client: Any, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    folder = Corpus(COUNTS).save(tmp_path / "corpus")
+    model = make().fit(folder, client=cluster_client)
+    assert model.history_["bytes"][-1] > 0
+    assert model.n_iter_ == 4
+    here = make(backend="local", n_jobs=1).fit(COUNTS)
+    assert model.perplexity(folder) < 1.05 * here.perplexity(COUNTS)
+
+
 @pytest.mark.parametrize("form", [array, bag, corpora, files, one_block])
 def test_a_fit_to_documents_that_stay_there(
     cluster_client: Any, form: Any, tmp_path: Path

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from dpsvi import DPSVILatentDirichletAllocation
-from dpsvi.datasets import make_corpus
+from dpsvi.datasets import make_corpus, open_corpus
 from dpsvi.models.lda.on_disk import DiskShard, OnDisk, lies_on_disk
 from dpsvi.models.lda.streaming import DiskBatches, batches_of
 
@@ -214,3 +214,15 @@ def test_what_lies_on_disk(tmp_path: Path) -> None:
     assert lies_on_disk(shelf(5))
     assert not lies_on_disk(COUNTS)
     assert not lies_on_disk(tmp_path / "x.npz")
+
+
+def test_a_corpus_is_named_by_its_folder(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    corpus = open_corpus(CORPUS.save(tmp_path / "corpus"))
+    rest, held_out = corpus.split(50, random_state=0)
+    model = make().fit(tmp_path / "corpus")
+    assert model.feature_names_in_.tolist() == list(CORPUS.vocabulary or ())
+    assert model.transform(str(tmp_path / "corpus")).shape == (600, 4)
+    model.fit(rest, X_val=held_out)
+    assert model.heldout_perplexity(held_out) < 100
+    assert model.coherence(rest).shape == (4,)
