@@ -21,7 +21,7 @@ the growing numbers overflow; `Rows` is what travels between master and workers,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -121,26 +121,41 @@ class NaturalParameters:
         U, at least 0; columns past `n_columns` are padding and stay 0.
     totals : ndarray of shape (n_threads, n_columns), float64
         Their column sums are those of the weights: one row per thread that adds.
-    prior : float
-        What λ decays to.
+    prior : float or ndarray of the shape of `weights`
+        What λ decays to; 0 in the padding.
     log_base : float, default=0.0
         log s at which a weight counts as itself.
     """
 
     weights: NDArray[np.floating]
     totals: NDArray[np.float64]
-    prior: float
+    prior: float | NDArray[np.floating]
     log_base: float = 0.0
+    # Sums of a prior that is an array, which does not change.
+    _mass: NDArray[np.float64] | None = field(default=None, init=False, repr=False)
 
     @property
-    def prior_mass(self) -> float:
-        """What the prior alone adds to the sum of a column of λ."""
+    def prior_mass(self) -> float | NDArray[np.float64]:
+        """What the prior alone adds to the sum of a column of λ, or of each."""
+        if isinstance(self.prior, np.ndarray):
+            if self._mass is None:
+                self._mass = self._columns_of(self.prior).sum(axis=0, dtype=float)
+            return self._mass
         return float(self.weights.shape[0] * self.prior)
+
+    def prior_of(self, rows: NDArray[Any] | slice) -> Any:
+        """Return the prior of some rows with their padding: a number, or an array."""
+        if isinstance(self.prior, np.ndarray):
+            return self.prior[rows]
+        return self.weights.dtype.type(self.prior)
+
+    def _columns_of(self, array: NDArray[Any]) -> NDArray[Any]:
+        return array[:, : self.totals.shape[1]]
 
     @property
     def _columns(self) -> NDArray[np.floating]:
         """The weights without padding."""
-        return self.weights[:, : self.totals.shape[1]]
+        return self._columns_of(self.weights)
 
     def scale(self, log_scale: float) -> float:
         """Return what a weight counts at a time on the clock."""
@@ -192,13 +207,14 @@ class NaturalParameters:
         The object is of no use afterwards. Padding is left out of the view returned.
         """
         self.weights *= self.weights.dtype.type(self.scale(log_scale))
-        self.weights += self.weights.dtype.type(self.prior)
+        self.weights += self.prior_of(slice(None))
         return self._columns
 
     def value(self, log_scale: float) -> NDArray[np.floating]:
         """Return λ without padding, of shape (n_rows, n_columns)."""
         value = self._columns * self.weights.dtype.type(self.scale(log_scale))
-        value += self.weights.dtype.type(self.prior)
+        prior = self.prior_of(slice(None))
+        value += self._columns_of(prior) if isinstance(prior, np.ndarray) else prior
         return value
 
 

@@ -59,7 +59,7 @@ class EpochHooks:
             estimator=model,
             **self._data,
             reconstruction_attributes=lambda: {
-                **self._fit.priors(),
+                **self._fit.priors(look()[0]),
                 "components_": _components(look),
                 "n_iter_": n_passes,
             },

@@ -27,9 +27,13 @@ from dpsvi.models.lda.awaiting import awaited, is_asynchronous
 from dpsvi.models.lda.blocks import in_blocks
 from dpsvi.models.lda.callbacks import CallbackSupport, with_callbacks
 from dpsvi.models.lda.epochs import EpochHooks
+from dpsvi.models.lda.exchange import Exchangeable
 from dpsvi.models.lda.fitted import FittedTopics
 from dpsvi.models.lda.fitting import Fit
+from dpsvi.models.lda.growing import GrowingVocabulary
 from dpsvi.models.lda.lazy import rows_of_blocks
+from dpsvi.models.lda.reading import TopicReading
+from dpsvi.models.lda.saving import Persistent
 from dpsvi.models.lda.sources import gathered, source_for
 from dpsvi.models.lda.validation import check_prior
 
@@ -42,6 +46,10 @@ _COUNT = Interval(Integral, 1, None, closed="left")
 class DPSVILatentDirichletAllocation(
     CallbackSupport,
     FittedTopics,
+    GrowingVocabulary,
+    TopicReading,
+    Persistent,
+    Exchangeable,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     BaseEstimator,
@@ -56,10 +64,16 @@ class DPSVILatentDirichletAllocation(
     ----------
     n_components : int, default=10
         Number of topics, K.
-    doc_topic_prior : float or array-like of shape (n_components,), default=None
+    doc_topic_prior : float, array-like of shape (n_components,) or "auto", default=None
         Dirichlet prior of the topics of a document, α. None: ``1 / n_components``.
-    topic_word_prior : float, default=None
-        Dirichlet prior of the words of a topic, η. None: ``1 / n_components``.
+        "auto": learned, with a number for each topic (Wallach et al. 2009).
+    topic_word_prior : float, array-like, dict or "auto", default=None
+        Dirichlet prior of the words of a topic, η. None: ``1 / n_components``. "auto":
+        learned, one number. An array of shape (n_features,) has a number for each
+        word, one of shape (n_components, n_features) for each topic and word. A dict
+        gives seed words to topics, as lists, or with weights: in how many places of
+        the topic the word counts as seen already, 100 by default; "default" is the
+        prior of all else: ``{"default": 0.1, 0: ["goal", "team"], 1: {"vote": 50}}``.
     learning_method : {"online", "batch"}, default="online"
         Stochastic steps from mini-batches, or coordinate ascent on all documents at
         once. `partial_fit` is always online.
@@ -130,15 +144,16 @@ class DPSVILatentDirichletAllocation(
     exp_dirichlet_component_ : ndarray of shape (n_components, n_features)
         exp(E[log β]), computed when asked for.
     doc_topic_prior_ : float or ndarray of shape (n_components,)
-        α as used.
-    topic_word_prior_ : float
-        η as used.
+        α as used, or as learned.
+    topic_word_prior_ : float or ndarray of shape (n_components, n_features)
+        η as used, or as learned.
     bound_ : float
         Training perplexity at the end, from the bound; of at most 1,000 documents,
         and computed when asked for.
     history_ : dpsvi.engine.History
         A row per merge: training seconds, version, documents seen, held-out
-        perplexity, staleness, bytes, iterations per document.
+        perplexity, staleness, bytes, iterations per document; with learned priors
+        also the sum of α and η.
     n_iter_ : int
         Whole passes of `fit` over the documents.
     n_batch_iter_ : int
@@ -156,6 +171,8 @@ class DPSVILatentDirichletAllocation(
     non-convex optimisation. Machine Learning. arXiv 2210.02882.
 
     Hoffman, Blei, Bach (2010). Online learning for latent Dirichlet allocation. NIPS.
+
+    Wallach, Mimno, McCallum (2009). Rethinking LDA: why priors matter. NIPS.
 
     Foulds, Boyles, DuBois, Smyth, Welling (2013). Stochastic collapsed variational
     Bayesian inference for latent Dirichlet allocation. KDD.
@@ -182,8 +199,14 @@ class DPSVILatentDirichletAllocation(
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
         "n_components": [_COUNT],
-        "doc_topic_prior": [None, _POSITIVE, "array-like"],
-        "topic_word_prior": [None, _POSITIVE],
+        "doc_topic_prior": [None, _POSITIVE, StrOptions({"auto"}), "array-like"],
+        "topic_word_prior": [
+            None,
+            _POSITIVE,
+            StrOptions({"auto"}),
+            "array-like",
+            dict,
+        ],
         "learning_method": [StrOptions({"batch", "online"})],
         "learning_decay": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
         "learning_offset": [
@@ -217,7 +240,7 @@ class DPSVILatentDirichletAllocation(
         n_components: int = 10,
         *,
         doc_topic_prior: float | Any = None,
-        topic_word_prior: float | None = None,
+        topic_word_prior: float | Any = None,
         learning_method: Literal["batch", "online"] = "online",
         learning_decay: float | str = "auto",
         learning_offset: float | str = "auto",
@@ -393,6 +416,7 @@ class DPSVILatentDirichletAllocation(
                 n_passes=1,
                 n_documents=float(self.total_samples),
                 first_step=0 if first else self.n_batch_iter_ - 1,
+                going_on=not first,
             )
             start = None if first else fit.problem.parameters_from(self.components_)
             random_state = (

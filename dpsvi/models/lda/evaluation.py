@@ -6,7 +6,7 @@ All in nats (base e); perplexities are per token.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from dpsvi.models.lda.inference import Inference
 from dpsvi.models.lda.kernels.arrays import aligned
 from dpsvi.models.lda.kernels.scores import log_mixtures
 from dpsvi.models.lda.minibatches import MiniBatches
+from dpsvi.models.lda.priors import doc_topic_prior_in
 
 __all__ = [
     "Completion",
@@ -180,23 +181,28 @@ def documents_bound(
     return float(bound.bounds.sum())
 
 
-def topics_bound(components: NDArray[Any], prior: float) -> float:
+def topics_bound(components: NDArray[Any], prior: float | NDArray[np.float64]) -> float:
     """Return E[log p(β) - log q(β)] in nats, of all topics together.
 
     Parameters
     ----------
     components : ndarray of shape (n_topics, n_words)
         λ.
-    prior : float
+    prior : float or ndarray of the shape of `components`
         Dirichlet prior of the topics, η.
     """
     total = 0.0
     n_words = components.shape[1]
-    for topic in components:
+    for k, topic in enumerate(components):
         topic = topic.astype(float)
         log_beta = psi(topic) - psi(topic.sum())
-        total += float(((prior - topic) * log_beta + gammaln(topic)).sum())
-        total += gammaln(prior * n_words) - n_words * gammaln(prior)
+        if isinstance(prior, np.ndarray):
+            own: Any = prior[k]
+            total += float(gammaln(own.sum()) - gammaln(own).sum())
+        else:
+            own = prior
+            total += gammaln(own * n_words) - n_words * gammaln(own)
+        total += float(((own - topic) * log_beta + gammaln(topic)).sum())
         total -= gammaln(topic.sum())
     return float(total)
 
@@ -268,7 +274,9 @@ class Completion:
 
         A token w of document d has probability sum_k E[θ_dk] E[β_kw].
         """
-        gammas = document_topics(self._observed, parameters, scale)
+        prior = doc_topic_prior_in(parameters, self._observed.doc_topic_prior)
+        observed = replace(self._observed, doc_topic_prior=prior)
+        gammas = document_topics(observed, parameters, scale)
         n_topics = gammas.shape[1]
         totals = parameters.prior_mass + scale * parameters.totals.sum(axis=0)
         mixtures = gammas / gammas.sum(axis=1, keepdims=True) / totals
@@ -277,7 +285,7 @@ class Completion:
         n_padded = parameters.weights.shape[1]
         dtype = parameters.weights.dtype
         topics = parameters.weights[self._words] * dtype.type(scale)
-        topics += dtype.type(parameters.prior)
+        topics += parameters.prior_of(self._words)
         topics[:, n_topics:] = 0
         logs = np.empty(gammas.shape[0])
         log_mixtures(

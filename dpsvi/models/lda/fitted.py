@@ -31,7 +31,7 @@ class FittedTopics:
     """
 
     components_: NDArray[np.floating]
-    topic_word_prior_: float
+    topic_word_prior_: float | NDArray[np.float64]
     n_features_in_: int
     total_samples: float
     dtype: Any

@@ -16,9 +16,11 @@ from dpsvi.models.lda.evaluation import (
     completed,
     documents_bound,
 )
+from dpsvi.models.lda.given_priors import starting
 from dpsvi.models.lda.minibatches import MiniBatches
 from dpsvi.models.lda.monitor import Epochs, FitMonitor, history_of
 from dpsvi.models.lda.network import bfloat16_pushes
+from dpsvi.models.lda.priors import TopicParameters, arrays_of, doc_topic_prior_in
 from dpsvi.models.lda.problem import LDAProblem
 from dpsvi.models.lda.schedule import batch_size_for, rates_for
 from dpsvi.models.lda.sources import Source
@@ -39,13 +41,16 @@ _BOUND_SAMPLE = 1000
 
 
 def documents_of(
-    model: Any, counts: sp.csr_array, *, fitted: bool = False
+    model: Any, counts: sp.csr_array, *, fitted: bool = False, prior: Any = None
 ) -> Documents:
     """Return documents to be inferred with the settings of a model.
 
-    `fitted`: with the topics that it has, whatever was set since.
+    `fitted`: with the topics that it has, whatever was set since. `prior`: that of the
+    documents, if it is not the one that was set.
     """
-    prior, n_topics = model.doc_topic_prior, model.n_components
+    n_topics = model.n_components
+    if prior is None:
+        prior = model.doc_topic_prior
     if fitted:
         prior, n_topics = model.doc_topic_prior_, model.components_.shape[0]
     prior = check_prior("doc_topic_prior", prior, n_topics)
@@ -94,6 +99,8 @@ class Fit:
         Steps that the model has done before.
     checkpoint : Checkpoint or None, default=None
         Where to save to, and to go on from.
+    going_on : bool, default=False
+        Whether priors that are learned go on from those that the model has.
     """
 
     def __init__(
@@ -107,6 +114,7 @@ class Fit:
         n_documents: float,
         first_step: int = 0,
         checkpoint: Checkpoint | None = None,
+        going_on: bool = False,
     ) -> None:
         self.model = model
         self.source = source
@@ -121,20 +129,22 @@ class Fit:
             # What was chosen then, for a cluster of perhaps another size.
             size = int(saved.settings["batch_size"])
         self.n_batches = MiniBatches(source.n_documents, size, None).n_batches
-        prior = check_prior("topic_word_prior", model.topic_word_prior, 1)
-        if model.topic_word_prior is None:
-            prior /= model.n_components
+        priors = starting(model, source.n_words)
         settings: dict[str, Any] = {
             "n_words": source.n_words,
             "n_topics": model.n_components,
             "n_documents": float(n_documents),
-            "topic_word_prior": float(prior[0]),
             "inference": model.inference,
             "learning": learning,
             "batch_size": size,
         }
         if checkpoint is not None:
-            checkpoint.define(settings)
+            checkpoint.define({**settings, **priors.settings()})
+        if saved is not None:
+            priors = priors.going_on_from(saved.arrays)
+        elif going_on:
+            priors = priors.going_on_from(_learned_by(model))
+        self._evidence = priors.evidence
         # Steps of this fit that an earlier, interrupted run has done.
         done = saved.counters["steps"] if saved is not None else 0
         self.steps_before = min(done, self.n_batches * n_passes)
@@ -144,9 +154,9 @@ class Fit:
             rates = rates_for(model, first_step + self.steps_before, self.n_steps)
         self.problem = LDAProblem(
             **settings,
-            doc_topic_prior=check_prior(
-                "doc_topic_prior", model.doc_topic_prior, model.n_components
-            ),
+            topic_word_prior=priors.topic_word,
+            doc_topic_prior=priors.doc_topic,
+            learned=priors.learned,
             clock=Clock(rates),
             tolerance=model.mean_change_tol,
             max_iterations=model.max_doc_update_iter,
@@ -242,6 +252,8 @@ class Fit:
         )
         if self.checkpoint is not None and (saved := self.checkpoint.saved):
             start = self.problem.parameters_from(saved.arrays["components"])
+        if isinstance(start, TopicParameters) and self._evidence is not None:
+            start.evidence = self._evidence
         # Going on is not to see the documents in the same order again.
         seed = int(random_state.randint(np.iinfo(np.int32).max)) + self.steps_before
         named = self.checkpoint.named_in_errors() if self.checkpoint else nullcontext()
@@ -260,9 +272,9 @@ class Fit:
             if self.problem.learning == "batch":
                 # Of an epoch that was broken off nothing is in the topics.
                 steps -= steps % self.n_batches
-            self.checkpoint.save(
-                Saved({"components": attributes["components_"]}, {"steps": steps})
-            )
+            learned = arrays_of(result.parameters)
+            arrays = {"components": attributes["components_"], **learned}
+            self.checkpoint.save(Saved(arrays, {"steps": steps}))
         return attributes
 
     @property
@@ -271,15 +283,22 @@ class Fit:
 
     def perplexity(self, parameters: NaturalParameters, scale: float) -> float:
         """Return the perplexity of the training documents."""
-        documents = documents_of(self.model, self.source.to_evaluate())
+        prior = doc_topic_prior_in(parameters, self.problem.doc_topic_prior)
+        documents = documents_of(self.model, self.source.to_evaluate(), prior=prior)
         return perplexity(documents, parameters, scale)
 
-    def priors(self) -> dict[str, Any]:
+    def priors(self, parameters: NaturalParameters) -> dict[str, Any]:
         """Return the fitted attributes of the priors."""
-        prior = self.problem.doc_topic_prior
+        problem = self.problem
+        prior = doc_topic_prior_in(parameters, problem.doc_topic_prior)
+        alike = not problem.learned.doc_topic and not np.ptp(prior)
+        topic_word = problem.topic_word_prior
+        if problem.learned.topic_word:
+            topic_word = float(parameters.prior)
         return {
-            "doc_topic_prior_": prior if np.ptp(prior) else float(prior[0]),
-            "topic_word_prior_": self.problem.topic_word_prior,
+            "doc_topic_prior_": float(prior[0]) if alike else prior.copy(),
+            "topic_word_prior_": topic_word,
+            "_prior_evidence": arrays_of(parameters).get("prior_evidence"),
         }
 
     def _attributes(self, result: Result) -> dict[str, Any]:
@@ -294,13 +313,22 @@ class Fit:
                 f'{self.problem.dtype}; scale them down or give dtype="float64"'
             )
         return {
-            **self.priors(),
+            **self.priors(parameters),
             "components_": parameters.settle(log_scale).T,
             "n_batch_iter_": 1 + self.first_step + self.steps_before + done,
             "n_iter_": (self.steps_before + done) // self.n_batches,
             "_bound": self.source.sample(_BOUND_SAMPLE),
             "history_": history_of(result.history, self._documents_before),
         }
+
+
+def _learned_by(model: Any) -> dict[str, Any]:
+    """Return the priors that a fitted model has learned."""
+    return {
+        "doc_topic_prior": model.doc_topic_prior_,
+        "topic_word_prior": model.topic_word_prior_,
+        "prior_evidence": getattr(model, "_prior_evidence", None),
+    }
 
 
 def perplexity(

@@ -11,6 +11,7 @@ from scipy.special import psi
 
 from dpsvi.models.conjugate import NaturalParameters
 from dpsvi.models.lda.kernels.arrays import aligned, padded_size
+from dpsvi.models.lda.kernels.tables import Learning, add_tables_of_documents
 from dpsvi.models.lda.kernels.topics import expected_topics, number_words
 from dpsvi.models.lda.kernels.vb import add_statistics, infer_documents, sort_by_word
 
@@ -57,7 +58,7 @@ class Inference:
         self.n_padded = padded_size(self.n_topics, self.dtype)
         # Padded topics are harmless with any positive prior.
         self._prior = np.ones(self.n_padded, self.dtype)
-        self._prior[: self.n_topics] = doc_topic_prior
+        self.set_prior(doc_topic_prior)
         self._tolerance = self.dtype.type(tolerance)
         self._max_iterations = max(1, max_iterations)
         self._slots = np.full(counts.shape[1], -1, np.int32)
@@ -68,6 +69,10 @@ class Inference:
         self._longest = -1
         self.turn_to(counts)
         self._allocate(0, 0)
+
+    def set_prior(self, doc_topic_prior: NDArray[np.float64]) -> None:
+        """Infer with another prior of the documents from now on."""
+        self._prior[: self.n_topics] = doc_topic_prior
 
     def turn_to(self, counts: sp.csr_array) -> None:
         """Work on other documents from now on, about the same words."""
@@ -120,7 +125,7 @@ class Inference:
         to = self.dtype.type
         expected_topics(
             read.weights,
-            to(read.prior),
+            read.prior_of(slice(None)),
             to(scale),
             self._factors(read, scale),
             self.words,
@@ -151,6 +156,10 @@ class Inference:
             self._ratio,
         )
         return iterations
+
+    def add_tables(self, learning: Learning) -> None:
+        """Gather what the mini-batch says about the documents' prior."""
+        add_tables_of_documents(self.gammas, self._prior, self._sums, learning)
 
     def add_statistics(
         self, weight: float, into: NaturalParameters, totals: NDArray[np.float64]

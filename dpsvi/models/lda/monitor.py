@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dpsvi.engine import Checkpoint, History, Progress, Saved
 from dpsvi.models.conjugate import NaturalParameters
 from dpsvi.models.lda.evaluation import Completion
+from dpsvi.models.lda.priors import arrays_of
 from dpsvi.models.lda.problem import LDAProblem
 
 __all__ = ["Epochs", "FitMonitor", "FitProgress", "Look", "history_of"]
@@ -208,7 +209,7 @@ class FitMonitor:
     def _saved(self, look: Look, steps: int) -> Saved:
         parameters, log_scale = look()
         return Saved(
-            {"components": parameters.value(log_scale).T},
+            {"components": parameters.value(log_scale).T, **arrays_of(parameters)},
             {"steps": self._steps_before + steps},
         )
 

@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from dpsvi.engine import LocalProblem
 from dpsvi.models.conjugate import NaturalParameters, Rows
-from dpsvi.models.lda.settings import LDASettings, parameters_of
+from dpsvi.models.lda.priors import (
+    TopicParameters,
+    gathered_in,
+    learn,
+    with_priors,
+)
+from dpsvi.models.lda.settings import LDASettings, set_components
 from dpsvi.models.lda.worker import BatchWorker, OnlineWorker
 
 __all__ = ["LDAProblem"]
@@ -43,7 +49,7 @@ class LDAProblem(LDASettings):
         uniform numbers, which are ten times as fast to draw.
         """
         parameters = self.empty_parameters()
-        mean = max(1.0 - self.topic_word_prior, 0.1)
+        mean = max(1.0 - float(np.median(self.topic_word_prior)), 0.1)
         width = 0.12**0.5
         noise = np.empty((_BLOCK, self.n_topics), dtype=np.float32)
         for begin in range(0, self.n_words, _BLOCK):
@@ -52,12 +58,17 @@ class LDAProblem(LDASettings):
             rng.random(out=drawn, dtype=np.float32)
             drawn *= mean * width
             np.add(drawn, mean * (1.0 - width / 2), out=block)
+        if isinstance(self.topic_word_prior, np.ndarray):
+            # Where the prior tells topics apart, no noise is to blur it.
+            parameters.weights[np.ptp(self.topic_word_prior, axis=0) > 0] = 0.0
         parameters.sum_again()
         return parameters
 
     def parameters_from(self, components: NDArray[np.floating]) -> NaturalParameters:
         """Return λ as given, of shape (n_topics, n_words)."""
-        return parameters_of(components, self.topic_word_prior)
+        parameters = self.empty_parameters()
+        set_components(parameters, components)
+        return parameters
 
     def open_worker(
         self, shard: sp.csr_array, n_threads: int, seed: np.random.SeedSequence
@@ -71,7 +82,8 @@ class LDAProblem(LDASettings):
     ) -> Rows | NaturalParameters:
         """Copy the rows of some words, or everything."""
         if request is not None:
-            return parameters.take(request)
+            rows = parameters.take(request)
+            return rows if not self.learned else with_priors(rows, parameters)
         # The one worker of batch learning reads λ while nobody writes it.
         return parameters if self.learning == "batch" else deepcopy(parameters)
 
@@ -88,4 +100,12 @@ class LDAProblem(LDASettings):
             parameters.totals[:] = 0.0
         for payload, rate in zip(payloads, rates, strict=True):
             parameters.add(payload, rate)
+        if isinstance(parameters, TopicParameters):
+            learn(
+                parameters,
+                [news for payload in payloads if (news := gathered_in(payload))],
+                self.learned,
+                self.n_documents,
+                afresh=self.learning == "batch",
+            )
         return parameters

@@ -109,14 +109,16 @@ def _canonical(X: Any, dtype: np.dtype[Any]) -> sp.csr_array:
 
 
 def check_prior(name: str, value: Any, n_topics: int) -> NDArray[np.float64]:
-    """Return a prior as a vector over the topics; None stands for 1 / n_topics.
+    """Return a prior as a vector over the topics.
+
+    None stands for 1 / n_topics, and so does "auto", where learning begins.
 
     Raises
     ------
     ValueError
         If it is not positive and finite, or of another length.
     """
-    if value is None:
+    if value is None or (isinstance(value, str) and value == "auto"):
         value = 1.0 / n_topics
     prior = np.asarray(value, dtype=float)
     if prior.shape not in ((), (n_topics,)):

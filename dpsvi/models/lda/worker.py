@@ -14,7 +14,17 @@ from dpsvi.models.conjugate import NaturalParameters, Rounding, Rows
 from dpsvi.models.lda.inference import Inference
 from dpsvi.models.lda.kernels.arrays import padded_size
 from dpsvi.models.lda.kernels.cvb0 import cvb0_scratch, cvb0_step
+from dpsvi.models.lda.kernels.tables import Learning, no_learning
 from dpsvi.models.lda.on_disk import DiskShard
+from dpsvi.models.lda.priors import (
+    Gathered,
+    TopicParameters,
+    gathering,
+    learn,
+    take_priors,
+    told_of,
+    with_gathered,
+)
 from dpsvi.models.lda.settings import LDASettings
 from dpsvi.models.lda.streaming import batches_of
 
@@ -37,6 +47,12 @@ class _VBThread:
             problem.tolerance,
             problem.max_iterations,
         )
+        self.learning = no_learning()
+
+    def set_prior(self, prior: NDArray[np.float64], learning: Learning) -> None:
+        """Infer with this prior of the documents, and gather what they say of it."""
+        self._inference.set_prior(prior)
+        self.learning = learning
 
     def step(
         self,
@@ -54,6 +70,8 @@ class _VBThread:
             self._inference.turn_to(counts)
         before, after = log_scales
         iterations = self._inference.infer(documents, read, read.scale(before), noise)
+        if self.learning.tables.size:
+            self._inference.add_tables(self.learning)
         self._inference.add_statistics(
             weight / into.scale(after), into, into.totals[self._thread]
         )
@@ -69,10 +87,19 @@ class _CVB0Thread:
         self._thread = thread
         n_padded = padded_size(problem.n_topics, problem.dtype)
         self._scratch = cvb0_scratch(n_padded, problem.dtype)
-        self._prior = problem.dtype.type(problem.topic_word_prior)
         self._doc_prior = np.zeros(n_padded, problem.dtype)
         self._doc_prior[: problem.n_topics] = problem.doc_topic_prior
         self._rates = _average_rates(0).astype(problem.dtype)
+
+    @property
+    def learning(self) -> Learning:
+        """What the documents have said about their prior."""
+        return self._scratch.learning
+
+    def set_prior(self, prior: NDArray[np.float64], learning: Learning) -> None:
+        """Infer with this prior of the documents, and gather what they say of it."""
+        self._doc_prior[: prior.size] = prior
+        self._scratch = self._scratch._replace(learning=learning)
 
     def step(
         self,
@@ -99,7 +126,7 @@ class _CVB0Thread:
             counts.data,
             documents,
             read.weights,
-            self._prior,
+            read.prior_of(slice(None)),
             read.prior_mass,
             read.scale(before),
             decay,
@@ -186,14 +213,28 @@ class _Worker:
         self._first_step = steps.start
         self._read, self._into = read, into
         self._done[:] = 0.0
+        if isinstance(read, TopicParameters):
+            prior, learned = read.doc_topic_prior, self._problem.learned
+            for thread in self._threads:
+                thread.set_prior(prior, gathering(prior, learned))
+
+    def _gathered(self) -> Gathered:
+        """Return what the round has said about the priors."""
+        problem = self._problem
+        tables = np.zeros(problem.n_topics + 1)
+        for thread in self._threads:
+            if thread.learning.tables.size:
+                tables += thread.learning.tables
+        documents, _, n_batches = self._done.sum(axis=0)
+        end = problem.clock.log_scale[self._first_step + int(n_batches)]
+        return Gathered(tables, float(documents), float(end))
 
     def _finish_round(self, payload: Rows | None) -> Update:
         # Steps are dealt in order, and every one dealt has been done.
         documents, iterations, n_batches = self._done.sum(axis=0)
         self._number += int(n_batches)
-        return Update(
-            payload, float(documents), {"iterations": iterations / max(1.0, documents)}
-        )
+        statistics = {"iterations": iterations / max(1.0, documents)}
+        return Update(payload, float(documents), {**statistics, **told_of(self._read)})
 
 
 class OnlineWorker(_Worker):
@@ -234,17 +275,25 @@ class OnlineWorker(_Worker):
             self._pulled = snapshot.parameters.renewed(now)
             parameters = self._own()
             parameters.put(self._pulled)
+            take_priors(parameters, self._pulled)
         self._start_round(snapshot.steps, parameters, parameters)
 
     def update(self) -> Update:
         """Alg. 4 line 10: what was added to the rows."""
+        learned = self._problem.learned
         if self._pulled is None:
-            return self._finish_round(None)
+            update = self._finish_round(None)
+            if isinstance(self._into, TopicParameters):
+                gathered = [self._gathered()]
+                learn(self._into, gathered, learned, self._problem.n_documents)
+            return update
         done = self._into.take(self._pulled.rows)
         values = done.values
         values -= self._pulled.values
         totals = values.sum(axis=0, dtype=float)
         push = Rows(done.rows, values, totals, done.log_base)
+        if learned:
+            push = with_gathered(push, self._gathered())
         return self._finish_round(self._rounding(push) if self._rounding else push)
 
     def _share(self, parameters: NaturalParameters, now: float) -> NaturalParameters:
@@ -285,4 +334,6 @@ class BatchWorker(_Worker):
         sums, n_topics = self._into, self._problem.n_topics
         values, totals = sums.weights[:, :n_topics], sums.totals.sum(axis=0)
         payload = Rows(slice(None), values, totals, sums.log_base)
+        if self._problem.learned:
+            payload = with_gathered(payload, self._gathered())
         return self._finish_round(payload if complete else None)

@@ -19,6 +19,13 @@ from typing import Any, NamedTuple
 from dpsvi.models.lda.kernels.arrays import aligned
 from dpsvi.models.lda.kernels.compiling import FASTMATH, kernel
 from dpsvi.models.lda.kernels.prefetch import prefetch_row
+from dpsvi.models.lda.kernels.prior import above, beneath, of_topic
+from dpsvi.models.lda.kernels.tables import (
+    EVERY,
+    Learning,
+    add_tables,
+    no_learning,
+)
 
 # Documents between two refreshes of the topic totals inside a step.
 _REFRESH = 16
@@ -37,11 +44,15 @@ class CVB0Scratch(NamedTuple):
     mix: Any  # (document's topic counts + prior) * factors
     row: Any  # responsibilities of one word, not normalised
     sums: Any  # what a document adds to the totals
+    learning: Learning  # what the documents say about their prior
 
 
-def cvb0_scratch(n_padded: int, dtype: Any) -> CVB0Scratch:
+def cvb0_scratch(
+    n_padded: int, dtype: Any, learning: Learning | None = None
+) -> CVB0Scratch:
     """Allocate scratch for one thread."""
-    return CVB0Scratch(*(aligned((n_padded,), dtype) for _ in CVB0Scratch._fields))
+    factors, base, mix, row, sums = (aligned((n_padded,), dtype) for _ in range(5))
+    return CVB0Scratch(factors, base, mix, row, sums, learning or no_learning())
 
 
 @kernel(fastmath=FASTMATH)
@@ -73,9 +84,12 @@ def cvb0_step(
         Rows to work on, in this order.
     weights : ndarray of shape (n_words, n_padded)
         Global array; read only for words of the documents.
-    prior, prior_mass, scale : float
-        λ is ``prior + scale * weights`` and sums to ``prior_mass`` plus the totals
-        times scale.
+    prior : float or ndarray of the shape of `weights`
+        λ is ``prior + scale * weights``.
+    prior_mass : float or ndarray of shape (n_topics,)
+        Sum over the words of the prior.
+    scale : float
+        What a weight counts at the start of the step.
     decay : float
         Share of λ that stays, per document.
     mass : float
@@ -117,6 +131,16 @@ def cvb0_step(
         )
         for k in range(n_topics):
             totals[k] += sums[k]
+        if scratch.learning.tables.size and i % EVERY == 0:
+            gathered = scratch.learning
+            add_tables(
+                sums,
+                1.0 / mass,
+                gathered.prior,
+                gathered.psi_prior,
+                n_topics,
+                gathered.tables,
+            )
         scale *= decay
         mass /= decay
 
@@ -130,7 +154,7 @@ def _refresh(
         total = 0.0
         for thread in range(totals.shape[0]):
             total += totals[thread, k]
-        scratch.factors[k] = 1.0 / (prior_mass + scale * total)
+        scratch.factors[k] = 1.0 / (of_topic(prior_mass, k) + scale * total)
         scratch.base[k] = doc_prior[k] * scratch.factors[k]
 
 
@@ -157,6 +181,8 @@ def _average(
     n = mix.size
     zero = mix.dtype.type(0)
     one = mix.dtype.type(1)
+    inverse = one / scale
+    common = beneath(prior)
     most = mix.dtype.type(0.9)
     total = zero
     for k in range(n):
@@ -176,11 +202,11 @@ def _average(
         s0, s1, s2, s3 = zero, zero, zero, zero
         for k in range(n):
             x = mix[k]
-            s0 += x * weights[w0, k]
-            s1 += x * weights[w1, k]
-            s2 += x * weights[w2, k]
-            s3 += x * weights[w3, k]
-        floor = prior * total
+            s0 += x * above(weights, prior, w0, k, inverse)
+            s1 += x * above(weights, prior, w1, k, inverse)
+            s2 += x * above(weights, prior, w2, k, inverse)
+            s3 += x * above(weights, prior, w3, k, inverse)
+        floor = common * total
         counted = n0 + n1 + n2 + n3
         share = min(rates[min(group, rates.size - 1)] * counted, most)
         each = share / counted * length
@@ -189,12 +215,16 @@ def _average(
         c2 = each * n2 / (scale * s2 + floor)
         c3 = each * n3 / (scale * s3 + floor)
         keep = one - share
-        c = prior * (c0 + c1 + c2 + c3)
+        c = common * (c0 + c1 + c2 + c3)
         c0, c1, c2, c3 = c0 * scale, c1 * scale, c2 * scale, c3 * scale
         total = zero
         for k in range(n):
-            x = c + c0 * weights[w0, k] + c1 * weights[w1, k]
-            x += c2 * weights[w2, k] + c3 * weights[w3, k]
+            u0 = above(weights, prior, w0, k, inverse)
+            u1 = above(weights, prior, w1, k, inverse)
+            u2 = above(weights, prior, w2, k, inverse)
+            u3 = above(weights, prior, w3, k, inverse)
+            x = c + c0 * u0 + c1 * u1
+            x += c2 * u2 + c3 * u3
             y = mix[k] * (keep + factors[k] * x) + share * base[k]
             mix[k] = y
             total += y
@@ -227,19 +257,21 @@ def _add_document(
     )
     zero = mix.dtype.type(0)
     exclusion = mix.dtype.type(_EXCLUSION)
+    inverse = mix.dtype.type(1) / scale
+    common = beneath(prior)
     for j in range(begin, end):
         word = indices[j]
         count = data[j]
         s = zero
         for k in range(mix.size):
-            x = mix[k] * (prior + scale * weights[word, k])
+            x = mix[k] * (common + scale * above(weights, prior, word, k, inverse))
             row[k] = x
             s += x
         out = exclusion * count / s
         s = zero
         for k in range(mix.size):
             x = max(mix[k] - out * factors[k] * row[k], base[k])
-            x *= prior + scale * weights[word, k]
+            x *= common + scale * above(weights, prior, word, k, inverse)
             row[k] = x
             s += x
         c = mass * count / s

@@ -2,7 +2,7 @@
 
 The global parameter λ of V words and K topics is ``prior + scale * weights``, with
 `weights` word-major: a row holds one word's topics, padded with zeros to whole cache
-lines. The prior is a scalar.
+lines. The prior is a scalar, or an array of the same layout (:mod:`.prior`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from dpsvi.models.lda.kernels.compiling import FASTMATH, kernel
+from dpsvi.models.lda.kernels.prior import above, beneath
 from dpsvi.models.lda.kernels.special import exp_psi
 
 
@@ -78,21 +79,26 @@ def expected_topics(
     zero = out.dtype.type(0)
     one = out.dtype.type(1)
     lowest = out.dtype.type(1e-4)
+    inverse = one / scale
+    common = beneath(prior)
     n_padded = factors.size
     for i in range(words.size):
         word = words[i]
         mass = zero
         for k in range(n_padded):
-            x = exp_psi(prior + scale * weights[word, k], zero)
+            x = exp_psi(common + scale * above(weights, prior, word, k, inverse), zero)
             mass += x
             out[i, k] = x * factors[k]
         shifts[i] = zero
         if mass < lowest:
             largest = zero
             for k in range(n_padded):
-                largest = max(largest, prior + scale * weights[word, k])
+                x = common + scale * above(weights, prior, word, k, inverse)
+                largest = max(largest, x)
             shift = one / largest
             shifts[i] = shift
             for k in range(n_padded):
-                x = exp_psi(prior + scale * weights[word, k], shift)
+                x = exp_psi(
+                    common + scale * above(weights, prior, word, k, inverse), shift
+                )
                 out[i, k] = x * factors[k]
