@@ -54,7 +54,7 @@ def test_a_fit_leaves_the_model_that_python_would_fit(
     assert facts["held_out_documents"] == 60
     assert (facts["words"], facts["topics"], facts["epochs"]) == (40, 3, 4.0)
     assert facts["model"] == str(path)
-    assert facts["interrupted"] is False
+    assert facts["reason"] == "completed"
 
 
 def test_a_fit_in_words(files: tuple[Path, Path], tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_fit_ends_after_a_time(files: tuple[Path, Path], tmp_path: Path) -> No
     facts = told(
         "fit", files[0], "-k", 2, "-o", path, "--epochs", 100_000, "--max-time", 0.2
     )
-    assert facts["interrupted"] is False
+    assert facts["reason"] == "max_time"
     assert facts["epochs"] < 100_000
 
 

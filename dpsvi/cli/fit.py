@@ -125,17 +125,13 @@ def fit(
     if scheduler is not None and scheduler_file is not None:
         raise click.UsageError("give --scheduler or --scheduler-file, not both.")
     with errors_in_words():
-        from dpsvi.cli.ctrl_c import noticing_ctrl_c
         from dpsvi.cli.documents import open_documents
 
         documents, held_out = open_documents(corpus, vocab), None
         if hold_out is not None:
             documents, held_out = documents.split(hold_out, random_state=seed)
         model = _model(seed, **options)
-        with (
-            _cluster(scheduler, scheduler_file) as client,
-            noticing_ctrl_c() as pressed,
-        ):
+        with _cluster(scheduler, scheduler_file) as client:
             model.fit(
                 documents,
                 X_val=held_out,
@@ -143,12 +139,11 @@ def fit(
                 checkpoint=checkpoint,
                 client=client,
             )
-            interrupted = pressed()
         model.save(output)
         facts = _facts(model, documents, held_out)
-    facts = {"model": str(output), **facts, "interrupted": interrupted}
+    facts = {"model": str(output), **facts, "reason": model.stop_reason_}
     tell(facts, _in_words(facts), as_json=as_json)
-    if interrupted:
+    if model.stop_reason_ == "interrupted":
         sys.exit(INTERRUPTED)
 
 
@@ -213,10 +208,11 @@ def _facts(model: Any, documents: Any, held_out: Any) -> dict[str, Any]:
 
 def _in_words(facts: dict[str, Any]) -> str:
     perplexity = facts["heldout_perplexity"]
+    interrupted = facts["reason"] == "interrupted"
     measured = "" if perplexity is None else f", held-out perplexity {perplexity:,.1f}"
     return (
         f"{facts['topics']:,} topics of {facts['documents']:,} documents and "
         f"{facts['words']:,} words, {facts['epochs']:.1f} epochs in "
         f"{facts['seconds']:.1f} s{measured}\n"
-        f"{'interrupted; ' * facts['interrupted']}model in {facts['model']}"
+        f"{'interrupted; ' * interrupted}model in {facts['model']}"
     )

@@ -156,6 +156,9 @@ class DPSVILatentDirichletAllocation(
         also the sum of α and η.
     n_iter_ : int
         Whole passes of `fit` over the documents.
+    stop_reason_ : {"completed", "max_time", "stopped", "interrupted"}
+        Why the last fit ended: all was done, time was up, by a callback or for lack of
+        progress, by Ctrl-C.
     n_batch_iter_ : int
         One more than the mini-batches seen in the life of the model.
     n_features_in_ : int

@@ -318,6 +318,7 @@ class Fit:
             "n_batch_iter_": 1 + self.first_step + self.steps_before + done,
             "n_iter_": (self.steps_before + done) // self.n_batches,
             "_bound": self.source.sample(_BOUND_SAMPLE),
+            "stop_reason_": result.reason,
             "history_": history_of(result.history, self._documents_before),
         }
 

@@ -92,15 +92,21 @@ def _components(model: Any) -> NDArray[np.float64]:
 
 def _roots(model: Any) -> NDArray[np.float64]:
     components = _components(model)
-    return np.sqrt(components / components.sum(axis=1, keepdims=True))
+    shares: NDArray[np.float64] = components / components.sum(axis=1, keepdims=True)
+    return np.sqrt(shares)
 
 
 def _check_words(first: Any, second: Any) -> None:
     sizes = _components(first).shape[1], _components(second).shape[1]
-    names = [getattr(model, "feature_names_in_", None) for model in (first, second)]
-    named = names[0] is not None and names[1] is not None
-    if sizes[0] != sizes[1] or (named and not np.array_equal(*names)):
+    names, others = _names(first), _names(second)
+    named = names is not None and others is not None
+    if sizes[0] != sizes[1] or (named and names != others):
         raise ValueError(
             f"the models are about different words ({sizes[0]} and {sizes[1]} of "
             "them); fit both on corpora with one vocabulary"
         )
+
+
+def _names(model: Any) -> list[str] | None:
+    names = getattr(model, "feature_names_in_", None)
+    return None if names is None else list(names)
