@@ -61,28 +61,32 @@ def learn(game: str, folder: Path, minutes: float, options: dict[str, Any]) -> N
 
 
 def curve(place: Path) -> tuple[list[float], list[float]]:
-    """Minutes and training scores."""
+    """Millions of agent steps, and training scores."""
     with (place / "progress.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["score"]]
     return (
-        [float(row["time"]) / 60.0 for row in rows],
+        [float(row["steps"]) / 1e6 for row in rows],
         [float(row["score"]) for row in rows],
     )
 
 
 def draw(found: list[dict[str, Any]], folder: Path, picture: Path) -> None:
     """One panel a game: the training score, and what chance gives."""
-    figure, panels = plt.subplots(2, 3, figsize=(10, 5.4), layout="constrained")
+    rows, columns = (1, 1) if len(found) == 1 else (2, 3)
+    size = (5.4, 3.4) if len(found) == 1 else (10, 5.4)
+    figure, panels = plt.subplots(
+        rows, columns, figsize=size, layout="constrained", squeeze=False
+    )
     for axes, one in zip(panels.flat, found, strict=False):
-        minutes, scores = curve(folder / one["game"])
-        axes.plot(minutes, scores, color="#0072b2", label="training, last 100 games")
+        steps, scores = curve(folder / one["game"])
+        axes.plot(steps, scores, color="#0072b2", label="training, last 100 games")
         axes.axhline(
             one["untrained"][0], color="#777777", linestyle=":", label="untrained"
         )
         axes.plot(
-            minutes[-1], one["trained"][0], "o", color="#d55e00", label="30 games"
+            steps[-1], one["trained"][0], "o", color="#d55e00", label="30 games"
         )
-        axes.set(title=one["game"], xlabel="minutes", ylabel="score")
+        axes.set(title=one["game"], xlabel="million agent steps", ylabel="score")
         axes.grid(True, color="#e4e4e4", linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
     for axes in list(panels.flat)[len(found) :]:
