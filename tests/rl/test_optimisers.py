@@ -102,14 +102,17 @@ def test_a_step_allocates_next_to_nothing(name: Any) -> None:
     optimiser = make_optimiser(settings, new_state(settings, SIZE))
     weights, gradient = np.ones((2, SIZE), dtype=np.float32)
     optimiser.step(weights, gradient, RATE, 1)
-    tracemalloc.start()
-    try:
-        optimiser.step(weights, gradient, RATE, 2)
-        clip_by_norm(gradient, 0.5)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 16_000
+    peaks = []
+    # Other threads of the process may allocate something meanwhile.
+    for count in range(2, 7):
+        tracemalloc.start()
+        try:
+            optimiser.step(weights, gradient, RATE, count)
+            clip_by_norm(gradient, 0.5)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert min(peaks) < 16_000
 
 
 def test_clipping() -> None:
