@@ -83,9 +83,7 @@ def draw(found: list[dict[str, Any]], folder: Path, picture: Path) -> None:
         axes.axhline(
             one["untrained"][0], color="#777777", linestyle=":", label="untrained"
         )
-        axes.plot(
-            steps[-1], one["trained"][0], "o", color="#d55e00", label="30 games"
-        )
+        axes.plot(steps[-1], one["trained"][0], "o", color="#d55e00", label="30 games")
         axes.set(title=one["game"], xlabel="million agent steps", ylabel="score")
         axes.grid(True, color="#e4e4e4", linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
