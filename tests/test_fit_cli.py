@@ -96,7 +96,8 @@ def test_a_fit_goes_on_from_its_checkpoint(
     facts = told(*common, *paths, "--epochs", 5)
     assert facts["epochs"] == 5.0
     assert dpsvi.load(paths[1]).n_iter_ == 5
-    assert told(*common, *paths, "--epochs", 5)["documents_per_second"] is None
+    again = told(*common, *paths, "--epochs", 5)
+    assert (again["epochs"], again["seconds"]) == (5.0, facts["seconds"])
 
 
 def test_a_fit_ends_after_a_time(files: tuple[Path, Path], tmp_path: Path) -> None:

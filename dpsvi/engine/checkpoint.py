@@ -18,8 +18,8 @@ from dpsvi.engine.files import PathLike, whole_file
 
 __all__ = ["Checkpoint", "Saved"]
 
-# Seconds between two writings.
-_EVERY = 30.0
+# Between two writings: seconds, and multiples of the time that the last one took.
+_EVERY, _PAUSE = 30.0, 100.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,8 @@ class Checkpoint:
     def __init__(self, path: PathLike, what: str = "run") -> None:
         self.path = Path(path)
         self._what = what
-        self._last = time.monotonic()
+        # When to save again.
+        self._next = time.monotonic() + _EVERY
         if not self.path.parent.is_dir():
             raise ValueError(
                 f"checkpoint is {str(path)!r}, and there is no folder "
@@ -117,14 +118,16 @@ class Checkpoint:
 
     def due(self) -> bool:
         """Say whether it is time to save again."""
-        return time.monotonic() - self._last >= _EVERY
+        return time.monotonic() >= self._next
 
     def save(self, saved: Saved) -> None:
         """Write the file, in the place of the last one once it is complete."""
+        begun = time.monotonic()
         header = {"counters": dict(saved.counters), "settings": self._settings}
         with whole_file(self.path) as part, part.open("wb") as file:
             np.savez(file, header=np.array(json.dumps(header)), **saved.arrays)  # type: ignore[arg-type]
-        self._last = time.monotonic()
+        now = time.monotonic()
+        self._next = now + max(_EVERY, _PAUSE * (now - begun))
 
     @contextmanager
     def named_in_errors(self) -> Iterator[None]:

@@ -72,10 +72,12 @@ class History:
         TypeError
             If a value is not a number.
         """
-        for name, value in values.items():
-            if not isinstance(value, (int, float, np.number)):
-                raise TypeError(f"{name} is {value!r}; a history holds only numbers")
-        self._rows.append(values)
+        self._rows.append(_numbers(values))
+        self._names.update(dict.fromkeys(values))
+
+    def amend(self, **values: float) -> None:
+        """Add columns to the last row; errors as `append`."""
+        self._rows[-1].update(_numbers(values))
         self._names.update(dict.fromkeys(values))
 
     @property
@@ -142,3 +144,10 @@ class History:
         if len(self) > _SHOWN_ROWS:
             lines.append(f"(last {_SHOWN_ROWS} of {len(self)} rows)")
         return "\n".join(lines)
+
+
+def _numbers(values: dict[str, float]) -> dict[str, float]:
+    for name, value in values.items():
+        if not isinstance(value, (int, float, np.number)):
+            raise TypeError(f"{name} is {value!r}; a history holds only numbers")
+    return values

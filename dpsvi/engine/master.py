@@ -58,7 +58,7 @@ class Counters:
         Units of data: taken in, merged into the parameters, waiting for the batch
         to fill, and refused: too stale, after the end, or of a worker given up.
     steps_reserved, steps_merged : int
-        Local steps handed out, and those merged.
+        Local steps handed out, with those of an earlier run, and those merged.
     clock : int
         Place on the clock of the latest step merged. Steps that were lost or dropped
         have passed on it too.
@@ -130,7 +130,9 @@ class Master:
         self.parameters = parameters
         self.plan = plan
         self.version = 0
-        self.counters = Counters()
+        self.counters = Counters(
+            steps_reserved=plan.steps_before, clock=plan.steps_before
+        )
         self.log: list[Arrival] = []
         self.report: Report | None = None
         self.stopped: str | None = None
@@ -180,7 +182,7 @@ class Master:
                 "global rate constant(1.0) and full weight for fresh pushes"
             )
         start = self.counters.steps_reserved
-        steps = range(start, self._round_end(start, n_steps))
+        steps = range(start, self._round_end(start, n_steps, shared))
         self.counters.steps_reserved = steps.stop
         parameters = self.parameters if shared else None
         if steps and not shared:
@@ -235,13 +237,15 @@ class Master:
         """
         self._dismissed.add(incarnation)
 
-    def _round_end(self, start: int, n_steps: int) -> int:
+    def _round_end(self, start: int, n_steps: int, shared: bool) -> int:
         if self.stopped is not None or start >= self.plan.total_steps:
             return start
-        end = min(start + n_steps, self.plan.total_steps)
-        if self.plan.boundaries is not None:
-            size, before = self.plan.boundaries, self.plan.steps_before
-            end = min(end, ((before + start) // size + 1) * size - before)
+        size = self.plan.boundaries or self.plan.total_steps
+        end = start + n_steps
+        if shared:
+            # A round that an earlier run has broken off ends where it was to end.
+            end -= start % size % n_steps
+        end = min(end, (start // size + 1) * size, self.plan.total_steps)
         if self.plan.furthest is not None:
             end = min(end, self.plan.furthest(start))
         return end

@@ -22,8 +22,8 @@ class Plan:
     Attributes
     ----------
     total_steps : int
-        Local steps to hand out over all workers and threads. Steps of pushes that
-        are dropped are not handed out again.
+        Local steps to hand out over all workers and threads, with `steps_before`.
+        Steps of pushes that are dropped are not handed out again.
     n_workers : int, default=1
         Asynchronous workers, n in the paper.
     n_threads : int, default=1
@@ -50,7 +50,7 @@ class Plan:
     boundaries : int or None, default=None
         A round never crosses a multiple of this many steps; None: no boundaries.
     steps_before : int, default=0
-        Steps of an earlier run that this one goes on from; they count for boundaries.
+        Steps of an earlier run that this one goes on from: where the clock starts.
     furthest : callable or None, default=None
         From the step that a round begins with to the one that it must end before;
         None: rounds are as long as they are.

@@ -78,6 +78,8 @@ class Progress:
         What the problem reported with its last update.
     monitor_time : float
         Seconds of `time` that were spent in the monitor before this call.
+    history : History
+        Of the run, its last row that of this moment.
     """
 
     time: float
@@ -88,8 +90,8 @@ class Progress:
     staleness: float
     statistics: Mapping[str, float]
     monitor_time: float
+    history: History
     _look: Look = field(repr=False)
-    _recorded: dict[str, float] = field(default_factory=dict, repr=False)
 
     @property
     def parameters(self) -> Parameters:
@@ -105,7 +107,7 @@ class Progress:
 
     def record(self, **values: float) -> None:
         """Add columns to the history row of this moment."""
-        self._recorded.update(values)
+        self.history.amend(**values)
 
 
 #: Called after each merge; returning True stops the run.
@@ -170,22 +172,6 @@ class Recorder:
         now = begun if time is None else time
         if n_bytes is not None:
             self._n_bytes = n_bytes
-        progress = Progress(
-            time=now,
-            version=report.version,
-            steps=report.steps,
-            clock=report.clock,
-            amount=report.amount,
-            staleness=report.staleness_mean,
-            statistics=report.statistics,
-            monitor_time=monitor_time,
-            _look=look,
-        )
-        if self._monitor is not None:
-            if self._monitor(progress):
-                self.stop("stopped")
-            if time is None:
-                self._monitor_time += self.time - begun
         row: dict[str, float] = {
             "time": now,
             "version": report.version,
@@ -196,7 +182,25 @@ class Recorder:
             "bytes": self._n_bytes,
             "monitor_time": monitor_time,
         }
-        self.history.append(**{**row, **report.statistics, **progress._recorded})
+        self.history.append(**{**row, **report.statistics})
+        if self._monitor is None:
+            return
+        progress = Progress(
+            time=now,
+            version=report.version,
+            steps=report.steps,
+            clock=report.clock,
+            amount=report.amount,
+            staleness=report.staleness_mean,
+            statistics=report.statistics,
+            monitor_time=monitor_time,
+            history=self.history,
+            _look=look,
+        )
+        if self._monitor(progress):
+            self.stop("stopped")
+        if time is None:
+            self._monitor_time += self.time - begun
 
     def stop(self, reason: Reason) -> None:
         """Ask for the end of the run; the first reason stands."""

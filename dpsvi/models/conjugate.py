@@ -33,10 +33,8 @@ __all__ = ["Clock", "NaturalParameters", "Rounding", "Rows"]
 
 # A rate of one would forget everything and make the scale zero.
 _HIGHEST_RATE = 0.9
-# Units are renewed when the scale has fallen by this much; float32 holds e**88.
-_RENEW_BELOW = -20.0
-# A round does not let the scale fall further than this.
-DEEPEST_ROUND = 40.0
+# Units are renewed each time the scale has fallen by this much; float32 holds e**88.
+_UNIT = 20.0
 # Numbers that are rounded at a time.
 _BLOCK = 16384
 
@@ -69,11 +67,20 @@ class Clock:
         self.log_scale = np.concatenate([[0.0], np.cumsum(np.log1p(-self.rates))])
 
     def furthest(self, start: int) -> int:
-        """Return how far a round from a step on may go before its units overflow."""
-        depth = self.log_scale[start] - DEEPEST_ROUND
+        """Return the step before which a round must end: the first of the next unit.
+
+        Units so change between the same steps whatever the rounds: a run that was
+        broken off and goes on computes the same numbers as one that was not.
+        """
+        following = _unit(self.log_scale[start]) - _UNIT
         # The table falls; one step may always be done.
-        within = np.searchsorted(-self.log_scale, -depth, side="right") - 1
-        return max(start + 1, int(within))
+        first = np.searchsorted(-self.log_scale, -following, side="left")
+        return max(start + 1, min(int(first), len(self.rates)))
+
+
+def _unit(log_scale: float) -> float:
+    """Return log of the unit that weights have at a time on the clock."""
+    return -_UNIT * float(np.floor(-log_scale / _UNIT))
 
 
 @dataclass(frozen=True)
@@ -99,15 +106,16 @@ class Rows:
     log_base: float
 
     def renewed(self, log_scale: float) -> Rows:
-        """Return the same in new units, if the old ones have grown too small."""
-        if log_scale - self.log_base > _RENEW_BELOW:
+        """Return the same in the units of a time on the clock."""
+        unit = _unit(log_scale)
+        if unit >= self.log_base:
             return self
-        factor = float(np.exp(log_scale - self.log_base))
+        factor = float(np.exp(unit - self.log_base))
         return replace(
             self,
             values=self.values * self.values.dtype.type(factor),
             totals=self.totals * factor,
-            log_base=log_scale,
+            log_base=unit,
         )
 
 
@@ -167,13 +175,14 @@ class NaturalParameters:
         self.totals[0] = self._columns.sum(axis=0, dtype=float)
 
     def renew(self, log_scale: float) -> None:
-        """Express the weights in new units if the old ones have grown too small."""
-        if log_scale - self.log_base > _RENEW_BELOW:
+        """Express the weights in the units of a time on the clock."""
+        unit = _unit(log_scale)
+        if unit >= self.log_base:
             return
-        factor = self.scale(log_scale)
+        factor = self.scale(unit)
         self.weights *= self.weights.dtype.type(factor)
         self.totals *= factor
-        self.log_base = log_scale
+        self.log_base = unit
 
     def take(self, rows: NDArray[np.int32] | slice) -> Rows:
         """Copy some rows."""

@@ -76,9 +76,16 @@ def test_snapshots_end_at_boundaries() -> None:
 
 
 def test_boundaries_count_the_steps_of_an_earlier_run() -> None:
-    master = make_master(total_steps=6, boundaries=4, steps_before=6)
-    ranges = [master.snapshot(3).steps for _ in range(3)]
-    assert ranges == [range(2), range(2, 5), range(5, 6)]
+    master = make_master(total_steps=12, boundaries=4, steps_before=6)
+    ranges = [master.snapshot(3).steps for _ in range(4)]
+    assert ranges == [range(6, 8), range(8, 11), range(11, 12), range(12, 12)]
+    assert master.counters.clock == 6
+
+
+def test_a_round_that_was_broken_off_ends_where_it_was_to_end() -> None:
+    master = make_master(total_steps=20, boundaries=8, steps_before=10)
+    ranges = [master.snapshot(3, shared=True).steps for _ in range(4)]
+    assert ranges == [range(10, 11), range(11, 14), range(14, 16), range(16, 19)]
 
 
 def test_a_stopped_master_hands_out_nothing_and_refuses_pushes() -> None:

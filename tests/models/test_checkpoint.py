@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +15,9 @@ import pytest
 
 from dpsvi import DPSVILatentDirichletAllocation
 from dpsvi.datasets import make_corpus
-from dpsvi.engine import Checkpoint
+from dpsvi.engine import Checkpoint, Saved
 from dpsvi.engine import checkpoint as module
+from dpsvi.engine.lockfree import Steps
 from dpsvi.models.lda.fitting import Fit
 from dpsvi.models.lda.sources import source_for
 
@@ -27,6 +33,11 @@ class Crash(Exception):
     """Stands for a machine that goes down."""
 
 
+def save_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_EVERY", 0.0)
+    monkeypatch.setattr(module, "_PAUSE", 0.0)
+
+
 def crash_in(epoch: float) -> Any:
     def callback(progress: Any) -> None:
         if progress.epoch >= epoch:
@@ -39,7 +50,7 @@ def crash_in(epoch: float) -> Any:
 def test_a_fit_goes_on_where_it_stood(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, learning_method: str
 ) -> None:
-    monkeypatch.setattr(module, "_EVERY", 0.0)
+    save_always(monkeypatch)
     path = tmp_path / "fit.npz"
     model = make(learning_method=learning_method)
     with pytest.raises(Crash) as caught:
@@ -57,6 +68,102 @@ def test_a_fit_goes_on_where_it_stood(
     assert sorted(found.name for found in tmp_path.iterdir()) == ["fit.npz"]
 
 
+def assert_same_fit(one: Any, other: Any) -> None:
+    """Bit for bit, all that does not tell the time."""
+    np.testing.assert_array_equal(one.components_, other.components_)
+    np.testing.assert_array_equal(one.doc_topic_prior_, other.doc_topic_prior_)
+    assert one.topic_word_prior_ == other.topic_word_prior_
+    assert (one.n_iter_, one.n_batch_iter_) == (other.n_iter_, other.n_batch_iter_)
+    assert one.history_.columns == other.history_.columns
+
+
+KINDS = [
+    {"inference": "vb"},
+    {"inference": "cvb0"},
+    {"inference": "vb", "learning_method": "batch"},
+    {"inference": "vb", "doc_topic_prior": "auto", "topic_word_prior": "auto"},
+    {"inference": "cvb0", "doc_topic_prior": "auto", "topic_word_prior": "auto"},
+    # Rates that make the units change on the way.
+    {"inference": "cvb0", "local_learning_rate": 0.6},
+]
+
+
+@pytest.mark.parametrize("given", KINDS, ids=str)
+def test_a_crash_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any]
+) -> None:
+    save_always(monkeypatch)
+    path = tmp_path / "fit.npz"
+    more = {"evaluate_every": 2, **given}
+    for epoch in (0.4, 2.3, 2.9, 5.0):
+        with pytest.raises(Crash):
+            make(**more).fit(
+                COUNTS, checkpoint=path, X_val=COUNTS[:50], callbacks=[crash_in(epoch)]
+            )
+    again, whole = make(**more), make(**more)
+    again.fit(COUNTS, checkpoint=path, X_val=COUNTS[:50], callbacks=[lambda _: None])
+    whole.fit(COUNTS, X_val=COUNTS[:50], callbacks=[lambda _: None])
+    assert_same_fit(again, whole)
+    for column in ("version", "documents", "heldout_perplexity", "staleness"):
+        np.testing.assert_array_equal(again.history_[column], whole.history_[column])
+    assert (np.diff(again.history_["time"]) > 0).all()
+
+
+@pytest.mark.parametrize("given", KINDS, ids=str)
+@pytest.mark.parametrize("at", [7, 33])
+def test_ctrl_c_in_the_middle_of_a_round_changes_nothing(
+    tmp_path: Path, given: dict[str, Any], at: int
+) -> None:
+    path, calls = tmp_path / "fit.npz", count()
+    real = Steps.__next__
+
+    def deal(steps: Any) -> int:
+        step = real(steps)
+        if next(calls) == at:
+            signal.raise_signal(signal.SIGINT)
+        return step
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Steps, "__next__", deal)
+        broken = make(**given).fit(COUNTS, checkpoint=path)
+    assert broken.stop_reason_ == "interrupted"
+    assert broken.n_batch_iter_ < 1 + 6 * 15
+    again = make(**given).fit(COUNTS, checkpoint=path)
+    assert_same_fit(again, make(**given).fit(COUNTS))
+
+
+def test_a_checkpoint_that_is_dear_is_written_less_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter([0.0, 100.0, 102.0, 102.0 + 150.0, 102.0 + 250.0])
+    monkeypatch.setattr(module.time, "monotonic", lambda: next(times))
+    kept = Checkpoint(tmp_path / "run.npz")
+    kept.save(Saved({}, {}))
+    assert [kept.due(), kept.due()] == [False, True]
+
+
+def test_kill_9_at_any_moment_leaves_a_checkpoint_to_go_on_from(tmp_path: Path) -> None:
+    path = tmp_path / "fit.npz"
+    code = Path(__file__).with_name("fit_for_ever.py")
+    rng = np.random.default_rng()
+    steps = []
+
+    def written() -> int:
+        return path.stat().st_mtime_ns if path.exists() else 0
+
+    for _ in range(4):
+        before, patience = written(), time.monotonic() + 60.0
+        with subprocess.Popen([sys.executable, code, path]) as fit:
+            while written() == before and time.monotonic() < patience:
+                time.sleep(0.001)
+            time.sleep(rng.uniform(0.0, 0.2))
+            fit.kill()
+        saved = Checkpoint(path).saved
+        assert saved is not None
+        steps.append(saved.counters["steps"])
+    assert all(np.diff([0, *steps]) > 0)
+
+
 def test_the_rates_go_on_too(tmp_path: Path) -> None:
     path = tmp_path / "fit.npz"
     make(max_iter=2).fit(COUNTS, checkpoint=path)
@@ -67,8 +174,8 @@ def test_the_rates_go_on_too(tmp_path: Path) -> None:
         return Fit(model, *source_for(model, COUNTS, "online", whom="fit"), **given)
 
     rest, whole = fit(checkpoint=Checkpoint(path)), fit()
-    assert rest.n_steps == whole.n_steps - 30
-    expected = whole.problem.clock.rates[30:]
+    assert rest.plan(0).steps_before == rest.problem.batches_before == 30
+    expected = whole.problem.clock.rates
     np.testing.assert_array_equal(rest.problem.clock.rates, expected)
     assert len(set(expected.tolist())) > 1
 
@@ -77,8 +184,7 @@ def test_a_fit_that_is_done_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "fit.npz"
     model = make().fit(COUNTS, checkpoint=path)
     again = make().fit(COUNTS, checkpoint=path)
-    np.testing.assert_allclose(again.components_, model.components_, rtol=1e-5)
-    assert len(again.history_) == 0
+    assert_same_fit(again, model)
 
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -9,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from dpsvi.engine import Progress
+from dpsvi.engine import History, Progress
 from dpsvi.models.lda.monitor import FitMonitor, FitProgress
+from dpsvi.models.lda.past import Past
 
 
 def progress(time: float, steps: int, **statistics: float) -> Progress:
@@ -24,6 +26,7 @@ def progress(time: float, steps: int, **statistics: float) -> Progress:
         staleness=0.5,
         statistics=statistics,
         monitor_time=0.0,
+        history=History(),
         _look=lambda: (None, 0),
     )
 
@@ -65,7 +68,10 @@ def test_before_anything_is_known() -> None:
 
 def test_a_fit_that_goes_on() -> None:
     # One pass was done before, and is no part of today's speed.
-    seen = seen_by(progress(2.0, 10), steps_before=10)
+    history = History()
+    history.append(time=3.0, documents=100.0)
+    done = dataclasses.replace(progress(2.0, 20), amount=100.0)
+    seen = seen_by(done, past=Past(steps=10, history=history))
     assert (seen.epoch, seen.documents, seen.total_documents) == (2.0, 200.0, 400.0)
     assert seen.documents_per_second == 50.0
     assert seen.seconds_left == 4.0

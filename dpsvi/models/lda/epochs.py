@@ -31,7 +31,7 @@ class EpochHooks:
         self._model = model
         self._fit = fit
         self._data = {"X": X, "y": y}
-        self._last: float | None = None
+        self._watched = fit.past.watched
         self._root = model._init_callback_context(max_subtasks=model.max_iter)
         self._root.call_on_fit_task_begin(estimator=model, **self._data)
         if model.max_iter:
@@ -48,10 +48,9 @@ class EpochHooks:
         if model.evaluate_every > 0 and n_passes % model.evaluate_every == 0:
             parameters, log_scale = look()
             perplexity = self._fit.perplexity(parameters, parameters.scale(log_scale))
-            stop = self._last is not None and (
-                abs(self._last - perplexity) < model.perp_tol
-            )
-            self._last = perplexity
+            # Before the first there is nothing to compare with: nan.
+            stop = abs(self._watched.training - perplexity) < model.perp_tol
+            self._watched.training = perplexity
             line = f", training perplexity {perplexity:.4f}"
         if model.verbose:
             sys.stdout.write(f"epoch {n_passes} of {model.max_iter}{line}\n")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import scipy.sparse as sp
 
-from dpsvi.engine import Checkpoint, Placement, Plan, Result, Saved, constant, run
+from dpsvi.engine import Checkpoint, Placement, Plan, Result, constant, run
 from dpsvi.models.conjugate import Clock, NaturalParameters
 from dpsvi.models.lda.evaluation import (
     Completion,
@@ -18,8 +18,9 @@ from dpsvi.models.lda.evaluation import (
 )
 from dpsvi.models.lda.given_priors import starting
 from dpsvi.models.lda.minibatches import MiniBatches
-from dpsvi.models.lda.monitor import Epochs, FitMonitor, history_of
+from dpsvi.models.lda.monitor import Epochs, FitMonitor
 from dpsvi.models.lda.network import bfloat16_pushes
+from dpsvi.models.lda.past import Past, history_of, restored
 from dpsvi.models.lda.priors import TopicParameters, arrays_of, doc_topic_prior_in
 from dpsvi.models.lda.problem import LDAProblem
 from dpsvi.models.lda.schedule import batch_size_for, rates_for
@@ -36,6 +37,8 @@ _LOOKS = 8
 # Rounds of each worker in an epoch if master and workers are apart: work under way is
 # stale. To save communication rounds may get longer, up to the second.
 _ROUNDS, _LEAST_ROUNDS = 16, 2
+# What makes the clock of a fit, which a checkpoint is bound to.
+_RATES = ("learning_offset", "learning_decay", "local_learning_rate")
 # Training documents whose perplexity stands for that of all, as `bound_`.
 _BOUND_SAMPLE = 1000
 
@@ -139,19 +142,18 @@ class Fit:
             "batch_size": size,
         }
         if checkpoint is not None:
-            checkpoint.define({**settings, **priors.settings()})
+            clock = {name: getattr(model, name) for name in _RATES}
+            checkpoint.define({**settings, **priors.settings(), **clock})
         if saved is not None:
             priors = priors.going_on_from(saved.arrays)
         elif going_on:
             priors = priors.going_on_from(_learned_by(model))
         self._evidence = priors.evidence
-        # Steps of this fit that an earlier, interrupted run has done.
-        done = saved.counters["steps"] if saved is not None else 0
-        self.steps_before = min(done, self.n_batches * n_passes)
-        self.n_steps = self.n_batches * n_passes - self.steps_before
+        self.past = Past() if saved is None else Past.read(saved)
+        self.n_steps = max(self.n_batches * n_passes, self.past.steps)
         rates = np.zeros(self.n_steps)
         if learning == "online":
-            rates = rates_for(model, first_step + self.steps_before, self.n_steps)
+            rates = rates_for(model, first_step, self.n_steps)
         self.problem = LDAProblem(
             **settings,
             topic_word_prior=priors.topic_word,
@@ -165,6 +167,7 @@ class Fit:
                 None if place.n_workers == 1 else source.n_documents / place.n_workers
             ),
             bfloat16_pushes=bfloat16_pushes(apart=place.apart),
+            batches_before=self.past.steps // place.n_workers,
         )
         self.n_threads = place.n_threads
 
@@ -183,7 +186,7 @@ class Fit:
             max_staleness=model.max_staleness,
             global_rate=constant(1.0 if rate is None else float(rate)),
             boundaries=self.n_batches,
-            steps_before=self.steps_before,
+            steps_before=self.past.steps,
             furthest=self.problem.clock.furthest,
             seed=seed,
         )
@@ -247,39 +250,46 @@ class Fit:
             model.patience,
             callbacks,
             self.checkpoint,
-            self.steps_before,
+            self.past,
             model.max_time,
         )
         if self.checkpoint is not None and (saved := self.checkpoint.saved):
-            start = self.problem.parameters_from(saved.arrays["components"])
+            start = restored(self.problem, saved.arrays)
         if isinstance(start, TopicParameters) and self._evidence is not None:
             start.evidence = self._evidence
-        # Going on is not to see the documents in the same order again.
-        seed = int(random_state.randint(np.iinfo(np.int32).max)) + self.steps_before
+        drawn = int(random_state.randint(np.iinfo(np.int32).max))
+        if self.past.seed is None:
+            self.past.seed = drawn
         named = self.checkpoint.named_in_errors() if self.checkpoint else nullcontext()
         with named, monitor:
             result = run(
                 self.problem,
                 self.source.shards(self.place.n_workers),
-                self.plan(seed, watched=held_out is not None or bool(callbacks)),
+                self.plan(
+                    self.past.seed, watched=held_out is not None or bool(callbacks)
+                ),
                 backend=self.place.backend,
                 parameters=start,
                 monitor=monitor,
             )
-        attributes = self._attributes(result)
-        if self.checkpoint is not None and self.n_steps:
-            steps = self.steps_before + result.counters.clock
-            if self.problem.learning == "batch":
-                # Of an epoch that was broken off nothing is in the topics.
-                steps -= steps % self.n_batches
-            learned = arrays_of(result.parameters)
-            arrays = {"components": attributes["components_"], **learned}
-            self.checkpoint.save(Saved(arrays, {"steps": steps}))
-        return attributes
+        self._check_finite(result.parameters)
+        if self.checkpoint is not None:
+            self._save(self.checkpoint, result)
+        return self._attributes(result)
 
-    @property
-    def _documents_before(self) -> float:
-        return float(self.steps_before / self.n_batches * self.source.n_documents)
+    def _save(self, checkpoint: Checkpoint, result: Result) -> None:
+        steps = result.counters.clock
+        if self.problem.learning == "batch":
+            # Of an epoch that was broken off nothing is in the topics.
+            steps -= steps % self.n_batches
+        checkpoint.save(self.past.and_now(result.parameters, result.history, steps))
+
+    def _check_finite(self, parameters: NaturalParameters) -> None:
+        if not np.isfinite(parameters.weights.sum(axis=0)).all():
+            raise FloatingPointError(
+                "the topics are no longer finite: the counts are too large for "
+                f'{self.problem.dtype}; scale them down or give dtype="float64"'
+            )
 
     def perplexity(self, parameters: NaturalParameters, scale: float) -> float:
         """Return the perplexity of the training documents."""
@@ -302,24 +312,17 @@ class Fit:
         }
 
     def _attributes(self, result: Result) -> dict[str, Any]:
-        counters = result.counters
-        done = counters.clock
+        done = result.counters.clock
         log_scale = float(self.problem.clock.log_scale[done])
         parameters: NaturalParameters = result.parameters
-        parameters.sum_again()
-        if not np.isfinite(parameters.totals).all():
-            raise FloatingPointError(
-                "the topics are no longer finite: the counts are too large for "
-                f'{self.problem.dtype}; scale them down or give dtype="float64"'
-            )
         return {
             **self.priors(parameters),
             "components_": parameters.settle(log_scale).T,
-            "n_batch_iter_": 1 + self.first_step + self.steps_before + done,
-            "n_iter_": (self.steps_before + done) // self.n_batches,
+            "n_batch_iter_": 1 + self.first_step + done,
+            "n_iter_": done // self.n_batches,
             "_bound": self.source.sample(_BOUND_SAMPLE),
             "stop_reason_": result.reason,
-            "history_": history_of(result.history, self._documents_before),
+            "history_": history_of(result.history, self.past.history),
         }
 
 

@@ -11,13 +11,13 @@ from typing import Any, Protocol, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from dpsvi.engine import Checkpoint, History, Progress, Saved
+from dpsvi.engine import Checkpoint, Progress
 from dpsvi.models.conjugate import NaturalParameters
 from dpsvi.models.lda.evaluation import Completion
-from dpsvi.models.lda.priors import arrays_of
+from dpsvi.models.lda.past import Past
 from dpsvi.models.lda.problem import LDAProblem
 
-__all__ = ["Epochs", "FitMonitor", "FitProgress", "Look", "history_of"]
+__all__ = ["Epochs", "FitMonitor", "FitProgress", "Look"]
 
 # Held-out perplexity is measured when the documents seen have grown by this factor,
 # and at least once an epoch.
@@ -132,8 +132,8 @@ class FitMonitor:
         Called with a `FitProgress`; returning True stops the run.
     checkpoint : Checkpoint or None, default=None
         Where to save now and then.
-    steps_before : int, default=0
-        Steps of this fit that were done before this run.
+    past : Past or None, default=None
+        Of this fit, before this run.
     max_time : float or None, default=None
         Seconds after which the run ends.
     """
@@ -148,7 +148,7 @@ class FitMonitor:
         patience: int | None = None,
         callbacks: Iterable[Callable[[FitProgress], Any]] = (),
         checkpoint: Checkpoint | None = None,
-        steps_before: int = 0,
+        past: Past | None = None,
         max_time: float | None = None,
     ) -> None:
         self._problem = problem
@@ -158,14 +158,10 @@ class FitMonitor:
         self._completion = completion
         self._patience = patience
         self._callbacks = tuple(callbacks)
-        self._next_measurement = 0.0
-        self._best = np.inf
-        self._fruitless = 0
-        self._measured: float | None = None
         self._checkpoint = checkpoint
-        self._steps_before = steps_before
+        self._past = past or Past()
         self._max_time = max_time
-        self._passes = steps_before // n_batches
+        self._passes = self._past.steps // n_batches
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -196,49 +192,45 @@ class FitMonitor:
 
         stop = self._measure(progress, look)
         stop |= self._tell(progress, look)
-        if self._checkpoint is not None and self._checkpoint.due():
-            self._checkpoint.save(self._saved(look, progress.parameters_clock))
-        passes = (self._steps_before + progress.clock) // self._n_batches
+        passes = progress.clock // self._n_batches
         if passes > self._passes and self._epochs is not None:
             self._passes = passes
             stop |= self._epochs.end(passes, look)
             if passes < self._n_passes and not stop:
                 self._epochs.begin()
+        if self._checkpoint is not None and self._checkpoint.due():
+            now = progress.parameters, progress.history, progress.parameters_clock
+            self._checkpoint.save(self._past.and_now(*now))
         return stop
 
-    def _saved(self, look: Look, steps: int) -> Saved:
-        parameters, log_scale = look()
-        return Saved(
-            {"components": parameters.value(log_scale).T, **arrays_of(parameters)},
-            {"steps": self._steps_before + steps},
-        )
-
     def _measure(self, progress: Progress, look: Look) -> bool:
-        if self._completion is None or progress.amount < self._next_measurement:
+        watched, seen = self._past.watched, self._past.documents + progress.amount
+        if self._completion is None or seen < watched.next_measurement:
             return False
-        growth = min(progress.amount * (_GROWTH - 1.0), self._problem.n_documents)
-        self._next_measurement = progress.amount + growth
+        growth = min(seen * (_GROWTH - 1.0), self._problem.n_documents)
+        watched.next_measurement = seen + growth
         parameters, log_scale = look()
         scale = parameters.scale(log_scale)
-        self._measured = self._completion.perplexity(parameters, scale)
-        progress.record(heldout_perplexity=self._measured)
-        self._fruitless = 0 if self._measured < self._best else self._fruitless + 1
-        self._best = min(self._best, self._measured)
-        return self._patience is not None and self._fruitless >= self._patience
+        watched.latest = self._completion.perplexity(parameters, scale)
+        progress.record(heldout_perplexity=watched.latest)
+        better = watched.latest < watched.best
+        watched.fruitless = 0 if better else watched.fruitless + 1
+        watched.best = min(watched.best, watched.latest)
+        return self._patience is not None and watched.fruitless >= self._patience
 
     def _tell(self, progress: Progress, look: Look) -> bool:
         n_documents = self._problem.n_documents
-        before = self._steps_before / self._n_batches * n_documents
+        before, measured = self._past.documents, self._past.watched.latest
         n_workers = progress.statistics.get("workers")
         view = FitProgress(
             time=progress.time - progress.monitor_time,
             max_time=self._max_time,
-            epoch=(self._steps_before + progress.clock) / self._n_batches,
+            epoch=progress.clock / self._n_batches,
             max_iter=self._n_passes,
             documents=before + progress.amount,
             total_documents=n_documents * self._n_passes,
             version=progress.version,
-            heldout_perplexity=self._measured,
+            heldout_perplexity=None if np.isnan(measured) else measured,
             staleness=progress.staleness,
             n_workers=None if n_workers is None else int(n_workers),
             _documents_before=before,
@@ -246,26 +238,3 @@ class FitMonitor:
         )
         # A list, not any(): every callback is told.
         return any([callback(view) is True for callback in self._callbacks])
-
-
-def history_of(engine: History, documents_before: float = 0.0) -> History:
-    """Return the history of a fit from that of the engine's run.
-
-    `documents_before`: seen by an earlier run of the same fit.
-
-    Columns: time (training seconds), version, documents, staleness, bytes,
-    heldout_perplexity, and whatever else was measured.
-    """
-    history = History()
-    for row in engine:
-        monitor_time = row.pop("monitor_time")
-        history.append(
-            time=row.pop("time") - monitor_time,
-            version=row.pop("version"),
-            documents=documents_before + row.pop("amount"),
-            heldout_perplexity=row.pop("heldout_perplexity", np.nan),
-            staleness=row.pop("staleness_mean"),
-            bytes=row.pop("bytes"),
-            **{k: v for k, v in row.items() if k not in ("steps", "staleness_max")},
-        )
-    return history

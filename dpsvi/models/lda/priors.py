@@ -137,10 +137,13 @@ class TopicParameters(NaturalParameters):
         α.
     evidence : Evidence
         What the priors are learned from; of use where the master is.
+    unfinished : ndarray of shape (n_topics + 2,) or None
+        Tables, as in `Gathered`, and documents of a round that was broken off.
     """
 
     doc_topic_prior: NDArray[np.float64]
     evidence: Evidence
+    unfinished: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,8 @@ class LDASettings:
         float32 or float64, of everything but sums.
     learned : Learned
         Which priors are learned.
+    batches_before : int
+        Mini-batches that each worker has done in an earlier run.
     documents_per_shard : float or None
         On average. A worker takes as many steps as others, so the documents of a large
         shard must count for more than those of a small one. None: one shard, or all of
@@ -68,6 +70,7 @@ class LDASettings:
     bfloat16_pushes: bool = False
     documents_per_shard: float | None = None
     learned: Learned = Learned()  # noqa: RUF009 (immutable)
+    batches_before: int = 0
 
     def empty_parameters(self) -> NaturalParameters:
         """Return λ = prior; with nothing learned so far, if there is to be."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -173,8 +174,8 @@ class _Worker:
             self._n_documents *= self._n_in_shard / problem.documents_per_shard
         shuffled = seed if problem.learning == "online" else None
         self._batches = batches_of(shard, problem.batch_size, shuffled, problem.dtype)
-        # Mini-batches done in earlier rounds, and the step that this one began with.
-        self._number, self._first_step = 0, 0
+        # Mini-batches done in earlier rounds, and the steps of this one.
+        self._number, self._steps = problem.batches_before, range(0)
         self._noise = int(seed.generate_state(1, np.uint64)[0] >> 1) | 1
         kind: Any = _VBThread if problem.inference == "vb" else _CVB0Thread
         self._threads = [kind(problem, i) for i in range(n_threads)]
@@ -183,13 +184,12 @@ class _Worker:
         self._done = np.zeros((n_threads, 3))
         self._read: NaturalParameters
         self._into: NaturalParameters
-        self._before: NDArray[np.floating] | None = None
 
     def run(self, thread: int, steps: Iterator[int]) -> None:
         """Alg. 4 lines 4-9: a mini-batch a step, until the round has no more."""
         clock = self._problem.clock
         for step in steps:
-            number = self._number + step - self._first_step
+            number = self._number + step - self._steps.start
             counts, documents = self._batches[number]
             iterations = self._threads[thread].step(
                 counts,
@@ -210,7 +210,7 @@ class _Worker:
     def _start_round(
         self, steps: range, read: NaturalParameters, into: NaturalParameters
     ) -> None:
-        self._first_step = steps.start
+        self._steps = steps
         self._read, self._into = read, into
         self._done[:] = 0.0
         if isinstance(read, TopicParameters):
@@ -226,7 +226,7 @@ class _Worker:
             if thread.learning.tables.size:
                 tables += thread.learning.tables
         documents, _, n_batches = self._done.sum(axis=0)
-        end = problem.clock.log_scale[self._first_step + int(n_batches)]
+        end = problem.clock.log_scale[self._steps.start + int(n_batches)]
         return Gathered(tables, float(documents), float(end))
 
     def _finish_round(self, payload: Rows | None) -> Update:
@@ -247,6 +247,8 @@ class OnlineWorker(_Worker):
         super().__init__(*given)
         self._pulled: Rows | None = None
         self._copy: NaturalParameters | None = None
+        # Documents of a round that was broken off, of which the priors wait to learn.
+        self._unfinished = 0.0
         problem = self._problem
         self._rounding: Rounding | None = None
         if problem.bfloat16_pushes:
@@ -277,24 +279,43 @@ class OnlineWorker(_Worker):
             parameters.put(self._pulled)
             take_priors(parameters, self._pulled)
         self._start_round(snapshot.steps, parameters, parameters)
+        if isinstance(parameters, TopicParameters) and snapshot.shared:
+            self._go_on_gathering(parameters)
 
     def update(self) -> Update:
         """Alg. 4 line 10: what was added to the rows."""
-        learned = self._problem.learned
         if self._pulled is None:
             update = self._finish_round(None)
             if isinstance(self._into, TopicParameters):
-                gathered = [self._gathered()]
-                learn(self._into, gathered, learned, self._problem.n_documents)
+                self._learn(self._into)
             return update
         done = self._into.take(self._pulled.rows)
         values = done.values
         values -= self._pulled.values
         totals = values.sum(axis=0, dtype=float)
         push = Rows(done.rows, values, totals, done.log_base)
-        if learned:
+        if self._problem.learned:
             push = with_gathered(push, self._gathered())
         return self._finish_round(self._rounding(push) if self._rounding else push)
+
+    def _go_on_gathering(self, parameters: TopicParameters) -> None:
+        """Begin with what a round that was broken off has heard of the priors."""
+        self._unfinished, heard = 0.0, parameters.unfinished
+        if heard is None:
+            return
+        self._unfinished = float(heard[-1])
+        tables = self._threads[0].learning.tables
+        tables[:] = heard[: tables.size]
+
+    def _learn(self, parameters: TopicParameters) -> None:
+        """Learn at the end of a round, not where it is broken off."""
+        heard = self._gathered()
+        heard = replace(heard, documents=heard.documents + self._unfinished)
+        if self._done[:, 2].sum() < len(self._steps):
+            parameters.unfinished = np.append(heard.tables, heard.documents)
+            return
+        parameters.unfinished = None
+        learn(parameters, [heard], self._problem.learned, self._problem.n_documents)
 
     def _share(self, parameters: NaturalParameters, now: float) -> NaturalParameters:
         base = parameters.log_base
