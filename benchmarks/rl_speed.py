@@ -146,7 +146,10 @@ def stable_baselines(meter: Speedometer, env: str) -> None:
         def _on_step(self) -> bool:
             return not meter.over(self.num_timesteps)
 
-    screens = VecFrameStack(make_atari_env(env, n_envs=16, seed=0), n_stack=4)
+    # Its wrapper skips frames itself, and expects games that do not.
+    plain = {"frameskip": 1, "repeat_action_probability": 0.0}
+    copies = make_atari_env(env, n_envs=16, seed=0, env_kwargs=plain)
+    screens = VecFrameStack(copies, n_stack=4)
     policy = {
         "features_extractor_class": Body,
         "optimizer_class": RMSpropTFLike,

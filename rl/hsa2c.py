@@ -41,6 +41,7 @@ from torch import nn
 from dpsvi.engine import Snapshot, Update
 from dpsvi.rl.actor import Actor
 from dpsvi.rl.environments import Env, EnvironmentSpec, make
+from dpsvi.rl.memory import keep_freed_memory
 from dpsvi.rl.networks import Network, network_for, vector_of
 from dpsvi.rl.optimisers import (
     Vector,
@@ -194,6 +195,7 @@ class LocalHSA2C:
     def __init__(
         self, problem: HSA2CProblem, n_threads: int, seed: np.random.SeedSequence
     ) -> None:
+        keep_freed_memory()
         self._problem = problem
         self._seeds = seed.spawn(n_threads)
         self._networks = [

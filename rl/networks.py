@@ -10,12 +10,13 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from dpsvi.rl.flat import Layout, bind, flatten, vector_of
+from dpsvi.rl.screens import fold_kernel, folded
 from dpsvi.rl.stepping import EnvironmentSpec
 
 __all__ = [
@@ -81,7 +82,8 @@ class MnihNetwork(_ActorCritic):
         channels, height, width = (
             (shape[2], *shape[:2]) if self._channels_last else shape
         )
-        self.body = nn.Sequential(
+        # The first convolution is done folded, which is faster; see `rl.screens`.
+        self.body: nn.Sequential = nn.Sequential(
             nn.Conv2d(channels, 16, 8, stride=4),
             nn.ReLU(),
             nn.Conv2d(16, 32, 4, stride=2),
@@ -104,13 +106,10 @@ class MnihNetwork(_ActorCritic):
         """
         if self._channels_last:
             observations = observations.permute(0, 3, 1, 2)
-        # Channels last: a third off the time of a gradient, measured.
-        screens = observations.to(
-            torch.float32, memory_format=torch.channels_last, copy=True
-        )
-        rows = screens.permute(0, 2, 3, 1)
-        rows = nn.functional.layer_norm(rows, rows.shape[1:])
-        features: Tensor = self.body(rows.permute(0, 3, 1, 2))
+        first: Any = self.body[0]
+        kernel = fold_kernel(first.weight)
+        seen = nn.functional.conv2d(folded(observations), kernel, first.bias)
+        features: Tensor = self.body[1:](seen)
         return features
 
 

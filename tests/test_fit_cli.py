@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -107,6 +109,34 @@ def test_a_fit_ends_after_a_time(files: tuple[Path, Path], tmp_path: Path) -> No
     )
     assert facts["reason"] == "max_time"
     assert facts["epochs"] < 100_000
+
+
+def test_a_fit_ends_after_so_many_documents(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "out.safetensors"
+    common = ["fit", files[0], "-k", 2, "-o", path, "--max-documents", 500]
+    facts = told(*common, "--epochs", 100)
+    assert facts["reason"] == "max_documents"
+    assert facts["epochs"] < 100
+
+
+def test_a_fit_that_says_how_it_goes_on(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    program = "from dpsvi.cli import main; main()"
+    path = tmp_path / "out.safetensors"
+    given = ["fit", files[0], "-k", 2, "-o", path, "--log", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, given)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)["reason"] == "completed"
+    begun, ended = done.stderr.splitlines()
+    assert "fit begins: documents=" in begun
+    assert " reason=completed" in ended
 
 
 PROGRAM = """

@@ -60,6 +60,10 @@ def test_topics_are_told(model: Path, fitted: Any) -> None:
     for fact in facts:
         expected = fitted.topics(3)[fact["topic"]]
         assert [(w["word"], w["probability"]) for w in fact["words"]] == expected
+    told_apart = fitted.topics(3, relevance_weight=0.2)
+    for fact in told("topics", model, "-n", 3, "--relevance", 0.2):
+        words = [word["word"] for word in fact["words"]]
+        assert words == [word for word, _ in told_apart[fact["topic"]]]
     lines = call("topics", model, "-n", 2).stdout.splitlines()
     assert len(lines) == 4
     assert lines[0] == "Topic  Share  Words"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,6 +77,17 @@ def _number_or_share(
     help="Stop after this time.",
 )
 @click.option(
+    "--max-documents",
+    type=click.FloatRange(min=0.0, min_open=True),
+    metavar="NUMBER",
+    help="Stop after so many, counted again in every pass.",
+)
+@click.option(
+    "--log",
+    is_flag=True,
+    help="Lines on the standard error, with rates, in place of the progress bar.",
+)
+@click.option(
     "--batch-size",
     type=click.IntRange(min=1),
     help="Documents of a mini-batch.  [default: by the size of the corpus]",
@@ -109,6 +121,7 @@ def fit(
     checkpoint: Path | None,
     scheduler: str | None,
     scheduler_file: Path | None,
+    log: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -135,7 +148,7 @@ def fit(
             model.fit(
                 documents,
                 X_val=held_out,
-                callbacks=[] if as_json else [_bar()],
+                callbacks=_callbacks(log=log, as_json=as_json),
                 checkpoint=checkpoint,
                 client=client,
             )
@@ -155,6 +168,7 @@ def _model(seed: int, **options: Any) -> Any:
         inference=options["inference"],
         max_iter=options["epochs"],
         max_time=options["max_time"],
+        max_documents=options["max_documents"],
         batch_size=options["batch_size"] or "auto",
         n_jobs=options["threads"],
         random_state=seed,
@@ -178,13 +192,19 @@ def _cluster(address: str | None, file: Path | None) -> Iterator[Any]:
         yield client
 
 
-def _bar() -> Any:
+def _callbacks(*, log: bool, as_json: bool) -> list[Any]:
+    """Return what shows the progress: a bar, lines of the log, or nothing."""
+    if log:
+        # The standard output is for the result.
+        logging.basicConfig(format="%(asctime)s %(message)s", stream=sys.stderr)
+        logging.getLogger("dpsvi").setLevel(logging.INFO)
+    if log or as_json:
+        return []
     from rich.console import Console
 
     from dpsvi import ProgressBar
 
-    # The standard output is for the result.
-    return ProgressBar(console=Console(stderr=True), transient=True)
+    return [ProgressBar(console=Console(stderr=True), transient=True)]
 
 
 def _facts(model: Any, documents: Any, held_out: Any) -> dict[str, Any]:

@@ -45,21 +45,26 @@ _ENOUGH_DOCUMENTS = 10_000
 @click.command()
 @model_argument
 @_n_words
+@click.option(
+    "--relevance",
+    type=click.FloatRange(0.0, 1.0),
+    default=1.0,
+    show_default=True,
+    help="1: probable words first; less: also words rare in other topics.",
+)
 @in_json
-def topics(model: Path, n_words: int, as_json: bool) -> None:
+def topics(model: Path, n_words: int, relevance: float, as_json: bool) -> None:
     """Show the topics of the model in the file MODEL, the largest first.
-
-    Words are those with the highest probability in the topic.
 
     \b
     Example:
-        dpsvi topics nytimes.safetensors -n 8
+        dpsvi topics nytimes.safetensors -n 8 --relevance 0.6
     """
     with errors_in_words():
         loaded = _load(model)
         sizes = loaded.components_.sum(axis=1, dtype=float)
         shares = sizes / sizes.sum()
-        words = loaded.topics(n_words)
+        words = loaded.topics(n_words, relevance_weight=relevance)
     facts, lines = [], ["Topic  Share  Words"]
     for k in (-shares).argsort(kind="stable").tolist():
         listed = [{"word": word, "probability": p} for word, p in words[k]]

@@ -10,12 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from dpsvi.engine.files import PathLike, whole_file
-from dpsvi.report.pictures import (
-    MAX_SHOWN,
-    draw_convergence,
-    draw_map,
-    draw_shares,
-)
+from dpsvi.report.drawing import MAX_SHOWN
+from dpsvi.report.pictures import draw_convergence, draw_map, draw_pace, draw_shares
 from dpsvi.report.summary import Summary, TopicModel, summarise
 from dpsvi.report.topics import RELEVANCE_WEIGHT
 
@@ -37,7 +33,8 @@ def write_report(
     """Write an HTML report of a fitted topic model.
 
     The page shows the topics with their most relevant words, their shares and a map
-    of them, a few documents, and how held-out perplexity fell during training. It
+    of them, a few documents, how held-out perplexity fell during training, and how fast
+    that was. It
     is one file without scripts and without links to anything outside; it follows
     the reader's choice of light or dark. An older file at `path` is replaced only
     when the new one is complete.
@@ -163,5 +160,7 @@ def _pictures(summary: Summary) -> dict[str, Markup]:
         pictures["map"] = draw_map(summary)
     if summary.curve:
         pictures["convergence"] = draw_convergence(summary.curve)
+    if summary.pace is not None:
+        pictures["pace"] = draw_pace(summary.pace)
     # Safe: Matplotlib escapes the words that it writes into an SVG.
     return {name: Markup(svg) for name, svg in pictures.items()}

@@ -12,9 +12,11 @@ from scipy import sparse
 from dpsvi.report.examples import Example, choose
 from dpsvi.report.topics import Floats, Topic, describe, place
 
-__all__ = ["Measurement", "Summary", "TopicModel", "summarise"]
+__all__ = ["Measurement", "Pace", "Summary", "TopicModel", "summarise"]
 
 _SEED_OF_SAMPLE = 0
+# Intervals that the training is cut into, at most, and merges that it needs.
+_INTERVALS, _FEWEST_MERGES = 40, 3
 
 
 class TopicModel(Protocol):
@@ -46,6 +48,23 @@ class Measurement:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How the training went on, in intervals of time.
+
+    Attributes
+    ----------
+    edges : tuple of float
+        Seconds of training at which intervals begin and end.
+    documents_per_second, staleness : tuple of float
+        Of each interval; staleness is the mean of its merges, in versions.
+    """
+
+    edges: tuple[float, ...]
+    documents_per_second: tuple[float, ...]
+    staleness: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Summary:
     """The numbers of a report.
 
@@ -58,6 +77,8 @@ class Summary:
     radii : ndarray of shape (n_topics,)
     curve : tuple of Measurement
         Empty if no held-out documents were watched.
+    pace : Pace or None
+        None if the model has no history, or hardly one.
     examples : tuple of Example
         Empty without a corpus.
     n_words : int
@@ -76,6 +97,7 @@ class Summary:
     centres: Floats
     radii: Floats
     curve: tuple[Measurement, ...]
+    pace: Pace | None
     examples: tuple[Example, ...]
     n_words: int
     n_documents: int | None
@@ -148,6 +170,7 @@ def summarise(
         centres=centres,
         radii=radii,
         curve=_curve(model),
+        pace=_pace(model),
         examples=examples,
         n_words=topics.shape[1],
         n_documents=None if table is None else table.shape[0],
@@ -228,6 +251,25 @@ def _curve(model: TopicModel) -> tuple[Measurement, ...]:
         for time, documents, perplexity in rows
         if np.isfinite(perplexity)
     )
+
+
+def _pace(model: TopicModel) -> Pace | None:
+    """Cut the history at merges, into intervals of about one length."""
+    columns = _columns(model)
+    if not {"time", "documents", "staleness"} <= columns.keys():
+        return None
+    times = np.concatenate([[0.0], columns["time"]])
+    wanted = np.linspace(0.0, times.max(), _INTERVALS + 1)
+    cuts = np.unique(np.searchsorted(np.maximum.accumulate(times), wanted))
+    # No time passes between merges that a clock cannot tell apart.
+    cuts = cuts[np.append(True, np.diff(times[cuts]) > 0)]
+    if cuts.size <= _FEWEST_MERGES:
+        return None
+    seen = np.concatenate([[0.0], columns["documents"]])[cuts]
+    sums = np.concatenate([[0.0], np.cumsum(columns["staleness"])])[cuts]
+    rates = np.diff(seen) / np.diff(times[cuts])
+    staleness = np.diff(sums) / np.diff(cuts)
+    return Pace(*(tuple(map(float, row)) for row in (times[cuts], rates, staleness)))
 
 
 def _effort(model: TopicModel) -> tuple[float | None, float | None]:

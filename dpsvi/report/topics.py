@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["RELEVANCE_WEIGHT", "Topic", "Word", "describe", "place", "relevance"]
+from dpsvi.models.lda.relevance import relevance
+
+__all__ = ["RELEVANCE_WEIGHT", "Topic", "Word", "describe", "place"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -59,34 +61,6 @@ class Topic:
         return ", ".join(word.text for word in self.words[:n_words])
 
 
-def relevance(
-    topics: Floats, shares: Floats, weight: float = RELEVANCE_WEIGHT
-) -> Floats:
-    """Score each word for each topic: frequent in it, and rarer elsewhere.
-
-    The relevance of Sievert & Shirley (2014), "LDAvis", section 3.1: the logarithm
-    of the word's probability in the topic times `weight`, plus the logarithm of its
-    lift (that probability over the word's probability in all topics) times
-    ``1 - weight``.
-
-    Parameters
-    ----------
-    topics : ndarray of shape (n_topics, n_words)
-        Word probabilities; positive, rows sum to 1.
-    shares : ndarray of shape (n_topics,)
-        Of all tokens; they sum to 1.
-    weight : float
-        1 ranks by probability alone, 0 by lift alone.
-
-    Returns
-    -------
-    ndarray of shape (n_topics, n_words)
-    """
-    log_topics: Floats = np.log(topics)
-    log_overall = np.log(shares @ topics)
-    return log_topics - (1.0 - weight) * log_overall
-
-
 def describe(
     topics: Floats, shares: Floats, vocabulary: Sequence[str], n_words: int
 ) -> tuple[Topic, ...]:
@@ -106,7 +80,8 @@ def describe(
     -------
     tuple of Topic
     """
-    best = np.argsort(-relevance(topics, shares), axis=1, kind="stable")[:, :n_words]
+    scores = relevance(topics, shares, RELEVANCE_WEIGHT)
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :n_words]
     order = np.argsort(-shares, kind="stable")
     return tuple(
         Topic(

@@ -57,6 +57,7 @@ BAD_PARAMETERS = {
     "max_staleness": [-1],
     "backend": ["mpi"],
     "max_time": [0.0, np.nan],
+    "max_documents": [0, -1.0],
     "patience": [0],
     "dtype": ["float16", np.float16, int, str],
     "random_state": ["seed"],

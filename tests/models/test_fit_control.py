@@ -144,6 +144,38 @@ def test_time_limit() -> None:
     assert model.n_batch_iter_ - 1 < 8
 
 
+def test_a_budget_of_documents() -> None:
+    model = make_model(max_iter=5, max_documents=100).fit(X)
+    assert model.stop_reason_ == "max_documents"
+    # Whole mini-batches, of eight.
+    assert model.history_["documents"][-1] == 104.0
+    assert model.n_iter_ == 2
+    enough = make_model(max_iter=2, max_documents=1000).fit(X)
+    assert (enough.stop_reason_, enough.n_iter_) == ("completed", 2)
+    for most, passes in ((1, 1), (100, 2)):
+        batch = make_model(learning_method="batch", max_documents=most, max_iter=5)
+        assert batch.fit(X).n_iter_ == passes
+
+
+def test_callbacks_know_the_budget() -> None:
+    seen: list[Any] = []
+    make_model(max_iter=5, max_documents=100).fit(X, callbacks=[seen.append])
+    assert {progress.total_documents for progress in seen} == {104.0}
+    assert seen[-1].share_done == 1.0
+
+
+def test_how_many_documents_converged() -> None:
+    """Of each round the share that needed fewer iterations than allowed."""
+    some_words = X[np.flatnonzero(np.asarray(X.sum(axis=1)).ravel())]
+    few = make_model(max_doc_update_iter=1, mean_change_tol=1e-9).fit(some_words)
+    assert set(few.history_["converged"].tolist()) == {0.0}
+    many = make_model(max_doc_update_iter=1000, mean_change_tol=1e-2).fit(X)
+    assert set(many.history_["converged"].tolist()) == {1.0}
+    some = make_model(max_doc_update_iter=20, mean_change_tol=1e-3).fit(X)
+    assert 0.0 < some.history_["converged"].mean() < 1.0
+    assert "converged" not in make_model(inference="cvb0").fit(X).history_.columns
+
+
 def test_simulated_threads_give_every_bit_again() -> None:
     many = make_counts(1600)  # enough for three threads
     model = make_model(backend="simulated", n_jobs=3, batch_size=100, max_iter=2)

@@ -87,3 +87,13 @@ class Page(HTMLParser):
 
     def values(self, name):
         return [value for key, value in self.attributes if key == name]
+
+
+def long_history():
+    """Ten merges; the second half is twice as fast, and stale."""
+    history = History()
+    for merge in range(1, 11):
+        half = merge > 5
+        seconds = merge - (merge - 5) / 2 if half else float(merge)
+        history.append(time=seconds, documents=10.0 * merge, staleness=2.0 * half)
+    return history

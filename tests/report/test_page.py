@@ -8,7 +8,14 @@ import stat
 
 import numpy as np
 import pytest
-from fake_models import WORDS, FakeModel, Page, falling_history, three_topics
+from fake_models import (
+    WORDS,
+    FakeModel,
+    Page,
+    falling_history,
+    long_history,
+    three_topics,
+)
 
 from dpsvi.datasets import Corpus
 from dpsvi.report import page, summarise, write_report
@@ -39,6 +46,14 @@ def test_all_sections_are_there(report):
         *WORDS,
     ):
         assert part in text
+
+
+def test_the_pace_is_drawn_where_it_is_known(tmp_path, report):
+    assert "Pace of the training" not in report
+    model = three_topics(history=long_history())
+    text = write_report(model, tmp_path / "pace.html").read_text(encoding="utf-8")
+    assert "Documents per second, 20 at most" in text
+    assert "staleness of pushes, 2.0 versions at most" in text
 
 
 def test_nothing_is_loaded_from_outside(report):

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fake_models import WORDS, FakeModel, falling_history, three_topics
+from fake_models import (
+    WORDS,
+    FakeModel,
+    falling_history,
+    long_history,
+    three_topics,
+)
 from scipy import sparse
 
 from dpsvi.datasets import Corpus
@@ -24,6 +30,22 @@ def test_shares_count_the_tokens_of_the_corpus():
     assert shares == pytest.approx({0: 11 / 30, 1: 11 / 30, 2: 8 / 30}, abs=1e-5)
     assert (summary.n_documents, summary.n_tokens, summary.n_words) == (4, 30, 6)
     assert summary.n_sampled == 4
+
+
+def test_pace():
+    pace = summarise(three_topics(history=long_history())).pace
+    assert len(pace.edges) == 1 + len(pace.documents_per_second) == 11
+    assert pace.documents_per_second == pytest.approx([10.0] * 5 + [20.0] * 5)
+    assert pace.staleness == (0.0,) * 5 + (2.0,) * 5
+    assert summarise(three_topics(history=falling_history())).pace is None
+    assert summarise(three_topics()).pace is None
+
+
+def test_merges_at_one_time_make_no_infinite_pace():
+    history = long_history()
+    history.append(time=7.5, documents=150.0, staleness=0.0)
+    pace = summarise(three_topics(history=history)).pace
+    assert np.isfinite(pace.documents_per_second).all()
 
 
 def test_without_a_corpus_the_shares_are_the_models_own():

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpsvi.report.topics import describe, place, relevance
+from dpsvi.models.lda.relevance import relevance
+from dpsvi.report.topics import describe, place
 
 
 def random_topics(seed, n_topics, n_words=12):

@@ -130,6 +130,9 @@ class DPSVILatentDirichletAllocation(
         current, else here; "simulated": on one thread, step by step, for tests.
     max_time : float or None, default=None
         Seconds after which `fit` ends. None: no limit.
+    max_documents : float or None, default=None
+        Documents, counted again in every pass, after which `fit` ends; "batch" learning
+        ends with a pass, the first at the earliest. None: no limit.
     patience : int or None, default=None
         `fit` ends after this many measurements on `X_val` in a row without a new
         best. The topics are those at the end, not at the best measurement.
@@ -152,13 +155,14 @@ class DPSVILatentDirichletAllocation(
         and computed when asked for.
     history_ : dpsvi.engine.History
         A row per merge: training seconds, version, documents seen, held-out
-        perplexity, staleness, bytes, iterations per document; with learned priors
-        also the sum of α and η.
+        perplexity, staleness, bytes, iterations per document, share of documents that
+        converged within `max_doc_update_iter`; with learned priors also the sum of α
+        and η.
     n_iter_ : int
         Whole passes of `fit` over the documents.
-    stop_reason_ : {"completed", "max_time", "stopped", "interrupted"}
-        Why the last fit ended: all was done, time was up, by a callback or for lack of
-        progress, by Ctrl-C.
+    stop_reason_ : str
+        Why the last fit ended: "completed", "max_time", "max_documents", "stopped" (by
+        a callback, or for lack of progress), or "interrupted" (by Ctrl-C).
     n_batch_iter_ : int
         One more than the mini-batches seen in the life of the model.
     n_features_in_ : int
@@ -234,6 +238,7 @@ class DPSVILatentDirichletAllocation(
         "max_staleness": [None, Interval(Integral, 0, None, closed="left")],
         "backend": [StrOptions({"auto", "local", "dask", "simulated"})],
         "max_time": [None, _POSITIVE],
+        "max_documents": [None, _POSITIVE],
         "patience": [None, _COUNT],
         "dtype": [None, StrOptions({"float32", "float64"}), type, np.dtype],
     }
@@ -265,6 +270,7 @@ class DPSVILatentDirichletAllocation(
         max_staleness: int | None = None,
         backend: Literal["auto", "local", "dask", "simulated"] = "auto",
         max_time: float | None = None,
+        max_documents: float | None = None,
         patience: int | None = None,
         dtype: Any = None,
     ) -> None:
@@ -292,6 +298,7 @@ class DPSVILatentDirichletAllocation(
         self.max_staleness = max_staleness
         self.backend = backend
         self.max_time = max_time
+        self.max_documents = max_documents
         self.patience = patience
         self.dtype = dtype
 
@@ -369,6 +376,7 @@ class DPSVILatentDirichletAllocation(
                 learning=learning,
                 n_passes=self.max_iter,
                 n_documents=source.n_documents,
+                max_documents=self.max_documents,
                 checkpoint=kept,
             )
             epochs = EpochHooks(self, fit, X, y)

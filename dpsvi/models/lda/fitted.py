@@ -16,6 +16,7 @@ from dpsvi.models.lda import evaluation
 from dpsvi.models.lda.blocks import in_blocks
 from dpsvi.models.lda.fitting import documents_of, perplexity
 from dpsvi.models.lda.lazy import sum_over_blocks
+from dpsvi.models.lda.relevance import relevance
 from dpsvi.models.lda.settings import parameters_of
 from dpsvi.models.lda.validation import check_counts
 
@@ -133,25 +134,44 @@ class FittedTopics:
         )
         return found
 
-    def topics(self, n_words: int = 10) -> list[list[tuple[Any, float]]]:
-        """Return the most probable words of each topic.
+    def topics(
+        self, n_words: int = 10, *, relevance_weight: float = 1.0
+    ) -> list[list[tuple[Any, float]]]:
+        """Return the words of each topic.
 
         Parameters
         ----------
         n_words : int, default=10
             Words per topic.
+        relevance_weight : float, default=1.0
+            1: the most probable words come first. Less: also those that are rare in
+            other topics; 0.6 reads well. See `dpsvi.models.lda.relevance`.
 
         Returns
         -------
         list of list of (word, probability)
             Words are names if the model was fitted with names, else column numbers.
+
+        Raises
+        ------
+        ValueError
+            If `relevance_weight` is not between 0 and 1.
         """
         check_is_fitted(self)
+        if not 0 <= relevance_weight <= 1:
+            raise ValueError(
+                f"relevance_weight is {relevance_weight}; it must be between 0 and 1"
+            )
         words = getattr(self, "feature_names_in_", np.arange(self.n_features_in_))
+        sizes = self.components_.sum(axis=1, dtype=float)
+        scores: NDArray[np.floating] = self.components_
+        if relevance_weight < 1:
+            probabilities = self.components_ / sizes[:, np.newaxis]
+            scores = relevance(probabilities, sizes / sizes.sum(), relevance_weight)
         table = []
-        for topic in self.components_:
-            best = np.argsort(-topic, kind="stable")[:n_words]
-            share = topic[best] / topic.sum(dtype=float)
+        for topic, score, size in zip(self.components_, scores, sizes, strict=True):
+            best = np.argsort(-score, kind="stable")[:n_words]
+            share = topic[best] / size
             table.append(list(zip(words[best].tolist(), share.tolist(), strict=True)))
         return table
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import nullcontext
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from dpsvi.models.lda.evaluation import (
     documents_bound,
 )
 from dpsvi.models.lda.given_priors import starting
+from dpsvi.models.lda.log import FitLog
 from dpsvi.models.lda.minibatches import MiniBatches
 from dpsvi.models.lda.monitor import Epochs, FitMonitor
 from dpsvi.models.lda.network import bfloat16_pushes
@@ -98,6 +100,8 @@ class Fit:
         Over the documents.
     n_documents : float
         N, what the documents stand for.
+    max_documents : float or None, default=None
+        After which the fit ends, counted again in every pass.
     first_step : int, default=0
         Steps that the model has done before.
     checkpoint : Checkpoint or None, default=None
@@ -115,6 +119,7 @@ class Fit:
         learning: Literal["online", "batch"],
         n_passes: int,
         n_documents: float,
+        max_documents: float | None = None,
         first_step: int = 0,
         checkpoint: Checkpoint | None = None,
         going_on: bool = False,
@@ -150,7 +155,7 @@ class Fit:
             priors = priors.going_on_from(_learned_by(model))
         self._evidence = priors.evidence
         self.past = Past() if saved is None else Past.read(saved)
-        self.n_steps = max(self.n_batches * n_passes, self.past.steps)
+        self.n_steps = self._budget(n_passes, max_documents, learning)
         rates = np.zeros(self.n_steps)
         if learning == "online":
             rates = rates_for(model, first_step, self.n_steps)
@@ -170,6 +175,16 @@ class Fit:
             batches_before=self.past.steps // place.n_workers,
         )
         self.n_threads = place.n_threads
+
+    def _budget(self, n_passes: int, max_documents: float | None, learning: str) -> int:
+        """Return the steps of the fit, with those of its past."""
+        size, steps = self.n_batches, self.n_batches * n_passes
+        if max_documents is not None:
+            most = math.ceil(max_documents * size / self.source.n_documents)
+            if learning == "batch":
+                most = max(size, most - most % size)
+            steps = min(steps, most)
+        return max(steps, self.past.steps)
 
     def plan(self, seed: int, *, watched: bool = False) -> Plan:
         """Return the layout of the run; rounds are shorter if it is watched."""
@@ -241,6 +256,7 @@ class Fit:
             Called with a `FitProgress`.
         """
         model = self.model
+        log = FitLog(self._facts())
         monitor = FitMonitor(
             self.problem,
             self.n_batches,
@@ -248,10 +264,11 @@ class Fit:
             epochs,
             None if held_out is None else completion_of(model, held_out),
             model.patience,
-            callbacks,
+            (log, *callbacks),
             self.checkpoint,
             self.past,
             model.max_time,
+            self.n_steps,
         )
         if self.checkpoint is not None and (saved := self.checkpoint.saved):
             start = restored(self.problem, saved.arrays)
@@ -275,7 +292,29 @@ class Fit:
         self._check_finite(result.parameters)
         if self.checkpoint is not None:
             self._save(self.checkpoint, result)
+        log.ended(self._reason(result))
         return self._attributes(result)
+
+    def _facts(self) -> dict[str, Any]:
+        problem, place = self.problem, self.place
+        return {
+            "documents": self.source.n_documents,
+            "words": problem.n_words,
+            "topics": problem.n_topics,
+            "inference": problem.inference,
+            "learning": problem.learning,
+            "batch_size": problem.batch_size,
+            "workers": place.n_workers,
+            "threads": place.n_threads,
+            "steps": self.n_steps,
+            "steps_before": self.past.steps,
+        }
+
+    def _reason(self, result: Result) -> str:
+        short = self.n_steps < self.n_batches * self.n_passes
+        return (
+            "max_documents" if short and result.reason == "completed" else result.reason
+        )
 
     def _save(self, checkpoint: Checkpoint, result: Result) -> None:
         steps = result.counters.clock
@@ -321,7 +360,7 @@ class Fit:
             "n_batch_iter_": 1 + self.first_step + done,
             "n_iter_": done // self.n_batches,
             "_bound": self.source.sample(_BOUND_SAMPLE),
-            "stop_reason_": result.reason,
+            "stop_reason_": self._reason(result),
             "history_": history_of(result.history, self.past.history),
         }
 

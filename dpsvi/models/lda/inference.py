@@ -67,6 +67,8 @@ class Inference:
         self._active = np.empty(self.n_topics + 1, np.int32)
         self._few = aligned((4, self._n_few), self.dtype)
         self._longest = -1
+        # Documents of the last mini-batch that stopped within the tolerance.
+        self.converged = 0
         self.turn_to(counts)
         self._allocate(0, 0)
 
@@ -132,7 +134,7 @@ class Inference:
             self.topics,
             self.shifts,
         )
-        iterations: int = infer_documents(
+        iterations, self.converged = infer_documents(
             counts.indptr,
             counts.data,
             documents,
@@ -155,7 +157,7 @@ class Inference:
             self.expectations,
             self._ratio,
         )
-        return iterations
+        return int(iterations)
 
     def add_tables(self, learning: Learning) -> None:
         """Gather what the mini-batch says about the documents' prior."""

@@ -53,6 +53,9 @@ class FitProgress:
         Mean number of versions between pull and push.
     n_workers : int or None
         Workers of the cluster that took part at this moment; None in one process.
+    converged : float or None
+        Share of the latest documents that variational Bayes was done with before
+        `max_doc_update_iter`; None where nothing is iterated.
     """
 
     time: float
@@ -65,6 +68,7 @@ class FitProgress:
     heldout_perplexity: float | None
     staleness: float
     n_workers: int | None
+    converged: float | None
     _documents_before: float
     _look: Look
 
@@ -136,6 +140,8 @@ class FitMonitor:
         Of this fit, before this run.
     max_time : float or None, default=None
         Seconds after which the run ends.
+    n_steps : int or None, default=None
+        Mini-batches to do, if that is not all of all passes.
     """
 
     def __init__(
@@ -150,6 +156,7 @@ class FitMonitor:
         checkpoint: Checkpoint | None = None,
         past: Past | None = None,
         max_time: float | None = None,
+        n_steps: int | None = None,
     ) -> None:
         self._problem = problem
         self._n_batches = n_batches
@@ -161,6 +168,7 @@ class FitMonitor:
         self._checkpoint = checkpoint
         self._past = past or Past()
         self._max_time = max_time
+        self._share = 1.0 if n_steps is None else n_steps / max(1, n_batches * n_passes)
         self._passes = self._past.steps // n_batches
         self._open = ExitStack()
 
@@ -228,11 +236,12 @@ class FitMonitor:
             epoch=progress.clock / self._n_batches,
             max_iter=self._n_passes,
             documents=before + progress.amount,
-            total_documents=n_documents * self._n_passes,
+            total_documents=n_documents * self._n_passes * self._share,
             version=progress.version,
             heldout_perplexity=None if np.isnan(measured) else measured,
             staleness=progress.staleness,
             n_workers=None if n_workers is None else int(n_workers),
+            converged=progress.statistics.get("converged"),
             _documents_before=before,
             _look=look,
         )

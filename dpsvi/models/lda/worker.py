@@ -64,8 +64,8 @@ class _VBThread:
         log_scales: tuple[float, float],
         weight: float,
         noise: int,
-    ) -> int:
-        """Add a mini-batch; return the iterations done."""
+    ) -> tuple[int, int]:
+        """Add a mini-batch; return the iterations done and the documents converged."""
         if counts is not self._counts:
             self._counts = counts
             self._inference.turn_to(counts)
@@ -76,7 +76,7 @@ class _VBThread:
         self._inference.add_statistics(
             weight / into.scale(after), into, into.totals[self._thread]
         )
-        return iterations
+        return iterations, self._inference.converged
 
 
 class _CVB0Thread:
@@ -111,8 +111,8 @@ class _CVB0Thread:
         log_scales: tuple[float, float],
         weight: float,
         noise: int,
-    ) -> int:
-        """Add a mini-batch, document by document; return the passes done."""
+    ) -> tuple[int, int]:
+        """Add a mini-batch, document by document; return the passes done, and none."""
         if counts is not self._counts:
             self._turn_to(counts)
         before, after = log_scales
@@ -139,7 +139,7 @@ class _CVB0Thread:
             into.totals[self._thread],
             self._scratch,
         )
-        return int(documents.size)
+        return int(documents.size), 0
 
     def _turn_to(self, counts: sp.csr_array) -> None:
         self._counts = counts
@@ -179,9 +179,9 @@ class _Worker:
         self._noise = int(seed.generate_state(1, np.uint64)[0] >> 1) | 1
         kind: Any = _VBThread if problem.inference == "vb" else _CVB0Thread
         self._threads = [kind(problem, i) for i in range(n_threads)]
-        # Columns: documents, iterations, mini-batches. A row per thread, which alone
-        # writes it.
-        self._done = np.zeros((n_threads, 3))
+        # Columns: documents, iterations, mini-batches, documents converged. A row per
+        # thread, which alone writes it.
+        self._done = np.zeros((n_threads, 4))
         self._read: NaturalParameters
         self._into: NaturalParameters
 
@@ -191,7 +191,7 @@ class _Worker:
         for step in steps:
             number = self._number + step - self._steps.start
             counts, documents = self._batches[number]
-            iterations = self._threads[thread].step(
+            iterations, converged = self._threads[thread].step(
                 counts,
                 documents,
                 self._read,
@@ -200,7 +200,7 @@ class _Worker:
                 self._weight(step, documents.size),
                 self._noise + number,
             )
-            self._done[thread] += (documents.size, iterations, 1)
+            self._done[thread] += (documents.size, iterations, 1, converged)
 
     def _weight(self, step: int, n_documents: int) -> float:
         """What a token of the step adds to λ: ρ_t N / |S| of Eq. 52."""
@@ -225,15 +225,17 @@ class _Worker:
         for thread in self._threads:
             if thread.learning.tables.size:
                 tables += thread.learning.tables
-        documents, _, n_batches = self._done.sum(axis=0)
+        documents, _, n_batches, _ = self._done.sum(axis=0)
         end = problem.clock.log_scale[self._steps.start + int(n_batches)]
         return Gathered(tables, float(documents), float(end))
 
     def _finish_round(self, payload: Rows | None) -> Update:
         # Steps are dealt in order, and every one dealt has been done.
-        documents, iterations, n_batches = self._done.sum(axis=0)
+        documents, iterations, n_batches, converged = self._done.sum(axis=0)
         self._number += int(n_batches)
         statistics = {"iterations": iterations / max(1.0, documents)}
+        if self._problem.inference == "vb":
+            statistics["converged"] = converged / max(1.0, documents)
         return Update(payload, float(documents), {**statistics, **told_of(self._read)})
 
 

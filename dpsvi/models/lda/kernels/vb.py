@@ -129,8 +129,10 @@ def infer_documents(
 
     Returns
     -------
-    int
-        Iterations done, over all documents.
+    iterations : int
+        Done, over all documents.
+    converged : int
+        Documents that stopped within the tolerance.
     """
     zero = topics.dtype.type(0)
     bound = tolerance * topics.dtype.type(n_topics)
@@ -138,6 +140,7 @@ def infer_documents(
     grain = topics.dtype.type(2.0**-24)
     state = noise
     iterations = 0
+    converged = 0
     position = 0
     for d in range(documents.size):
         begin = indptr[documents[d]]
@@ -201,8 +204,9 @@ def infer_documents(
         for j in range(length):
             ratio[position + j] = row_ratio[j]
         iterations += iteration
+        converged += change < bound
         position += length
-    return iterations
+    return iterations, converged
 
 
 @kernel(fastmath=False)
