@@ -147,3 +147,37 @@ def test_read_only_single_precision(inference: str) -> None:
     model.components_.flags.writeable = False
     np.testing.assert_array_equal(model.transform(locked), expected.transform(CSR))
     model.partial_fit(locked)
+
+
+def test_a_generator_is_for_partial_fit() -> None:
+    parts = [CSR[:10], CSR[10:20], CSR[20:]]
+    streamed = make_model().partial_fit(part for part in parts)
+    by_hand = make_model()
+    for part in parts:
+        by_hand.partial_fit(part)
+    np.testing.assert_array_equal(streamed.components_, by_hand.components_)
+    assert streamed.n_batch_iter_ == by_hand.n_batch_iter_
+
+
+def test_a_generator_that_breaks_off_leaves_the_model_as_it_was() -> None:
+    def broken() -> Any:
+        yield CSR[:10]
+        raise OSError("the disk is gone")
+
+    model = make_model().partial_fit(CSR)
+    before = model.components_
+    with pytest.raises(OSError, match="disk"):
+        model.partial_fit(broken())
+    assert model.components_ is before
+    with pytest.raises(ValueError, match="nothing to fit"):
+        make_model().partial_fit(iter([]))
+
+
+def test_what_is_read_once_cannot_be_fitted_again_and_again() -> None:
+    message = "a generator, which can be read only once.*partial_fit"
+    model = make_model().fit(CSR)
+    for method in (model.fit, model.transform, model.perplexity):
+        with pytest.raises(ValueError, match=message):
+            method(part for part in [CSR])
+    with pytest.raises(ValueError, match="fit as X_val got a list_iterator"):
+        model.fit(CSR, X_val=iter([CSR]))

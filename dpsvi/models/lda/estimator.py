@@ -35,7 +35,7 @@ from dpsvi.models.lda.lazy import rows_of_blocks
 from dpsvi.models.lda.reading import TopicReading
 from dpsvi.models.lda.saving import Persistent
 from dpsvi.models.lda.sources import gathered, source_for
-from dpsvi.models.lda.validation import check_prior
+from dpsvi.models.lda.validation import check_prior, is_one_shot
 
 __all__ = ["DPSVILatentDirichletAllocation"]
 
@@ -401,6 +401,7 @@ class DPSVILatentDirichletAllocation(
         ----------
         X : array-like, sparse matrix, DataFrame or Corpus, (n_documents, n_words)
             Counts of words in documents, taken as a part of `total_samples` documents.
+            Or a generator of such tables: one is read after another.
         y : Ignored
             Present for scikit-learn's conventions.
 
@@ -414,6 +415,12 @@ class DPSVILatentDirichletAllocation(
         ValueError
             If a parameter or the data are not valid; the estimator stays as it was.
         """
+        if is_one_shot(X):
+            with _unchanged_on_error(self):
+                for part in X:
+                    self.partial_fit(part)
+                check_is_fitted(self, msg="there was nothing to fit: X has no tables")
+            return self
         with _unchanged_on_error(self):
             first = not hasattr(self, "components_")
             source, place = source_for(

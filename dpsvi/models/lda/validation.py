@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,13 @@ from sklearn.utils.validation import _check_n_features, check_array, validate_da
 
 from dpsvi.models.lda.pairs import are_pairs, counts_of_pairs
 
-__all__ = ["check_counts", "check_prior", "check_words", "n_threads_for"]
+__all__ = [
+    "check_counts",
+    "check_prior",
+    "check_words",
+    "is_one_shot",
+    "n_threads_for",
+]
 
 # Documents that make a thread worth while.
 WORTH_A_THREAD = 500
@@ -43,6 +50,12 @@ def check_counts(
         not one of the two.
     """
     words = None
+    if is_one_shot(X):
+        raise ValueError(
+            f"{whom} got a {type(X).__name__}, which can be read only once, and needs "
+            "documents more often; give a list of tables, a corpus on disk "
+            "(dpsvi.datasets.convert), or one table after another to partial_fit"
+        )
     if hasattr(X, "counts") and hasattr(X, "vocabulary"):
         X, words = X.counts, X.vocabulary
     elif are_pairs(X):
@@ -65,6 +78,15 @@ def check_counts(
             f"{counts.data.min():g}; counts must be at least 0"
         )
     return counts
+
+
+def is_one_shot(X: Any) -> bool:
+    """Say whether this is a generator or another iterator, and so soon used up.
+
+    >>> is_one_shot(document for document in [[0, 1]]), is_one_shot([[0, 1]])
+    (True, False)
+    """
+    return isinstance(X, Iterator)
 
 
 def check_words(estimator: Any, X: Any, words: Any, *, reset: bool) -> None:
