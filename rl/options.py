@@ -18,8 +18,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "atari": {
         # Long rollouts, dealt into small mini-batches. In Pong score 18 came after 1.35
         # million steps; with two environments and their rollouts whole, after 1.51
-        # million at two thirds of the speed; with rollouts of five, as usual in A2C,
-        # the first progress after 1.7 million.
+        # million at half the speed; with rollouts of five, as usual in A2C, the first
+        # progress came after 1.7 million.
         "n_environments": 8,
         "n_steps": 20,
         "gae_lambda": 1.0,
@@ -59,10 +59,11 @@ _CONSTANTS: dict[str, dict[str, float]] = {
     "rmsprop": {"decay": 0.99},
     "adam": {"decay": 0.999, "momentum": 0.9},
 }
-# Local steps of a round and thread: at its end threads wait for one another, for half
-# a step on average, so this loses between one and two hundredths. Workers that are
-# apart from the master wait for nobody, but grow stale.
+# Local steps of a round and thread, and rollouts at least: at its end threads wait for
+# one another, for half a rollout on average, so this loses two or three hundredths.
+# Workers that are apart from the master wait for nobody, but grow stale.
 _ROUND, _ROUND_APART = 32, 16
+_ROLLOUTS = 8
 
 
 def settings_for(
@@ -143,7 +144,7 @@ def local_steps_for(local_steps: Any, updates: int, *, apart: bool) -> int:
         If it is neither "auto" nor an integer above 0.
     """
     if local_steps == "auto":
-        return max(_ROUND_APART, updates) if apart else max(_ROUND, 4 * updates)
+        return max(_ROUND_APART, updates) if apart else max(_ROUND, _ROLLOUTS * updates)
     _check_integer("local_steps", local_steps, least=1)
     return int(local_steps)
 

@@ -142,7 +142,7 @@ def test_several_passes_learn_more_from_the_same_steps(tmp_path: Path) -> None:
 
 def test_rounds_hold_whole_rollouts() -> None:
     assert local_steps_for("auto", 1, apart=False) == 32
-    assert local_steps_for("auto", 16, apart=False) == 64
+    assert local_steps_for("auto", 16, apart=False) == 128
     assert local_steps_for("auto", 40, apart=True) == 40
     assert local_steps_for(3, 16, apart=True) == 3
 
