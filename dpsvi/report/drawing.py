@@ -82,7 +82,7 @@ def draw_steps(
     """Draw the means of intervals; one edge more than values."""
     axes.stairs(values, edges, baseline=0.0, fill=True, color=colours.soft, linewidth=0)
     axes.stairs(values, edges, baseline=None, color=colours.accent, linewidth=1.8)
-    axes.set_ylim(0.0, 1.15 * max(max(values), 1e-9))
+    axes.set_ylim(0.0, 1.15 * (max(values) or 1.0))
     _quiet_frame(axes, colours)
 
 

@@ -74,7 +74,7 @@ def draw_convergence(curve: Sequence[Measurement]) -> str:
 
 
 def draw_pace(pace: Pace) -> str:
-    """Draw documents per second and the staleness of pushes against seconds.
+    """Draw documents per second against seconds, and staleness if there is any.
 
     Parameters
     ----------
@@ -87,20 +87,17 @@ def draw_pace(pace: Pace) -> str:
     """
     with mpl.rc_context(_RC):
         figure = Figure(figsize=(10.4, 2.6), layout="constrained")
-        left, right = figure.subplots(1, 2)
-        draw_steps(left, pace.edges, pace.documents_per_second, _COLOURS)
-        draw_steps(right, pace.edges, pace.staleness, _COLOURS)
-        left.set_ylabel("documents per second")
-        right.set_ylabel("staleness, in versions")
-        for axes in (left, right):
-            axes.set_xlabel("seconds of training")
-        return _svg(
-            figure,
-            "pace",
-            f"Documents per second, {max(pace.documents_per_second):,.0f} at most, and "
-            f"the mean staleness of pushes, {max(pace.staleness):,.1f} versions at "
-            "most, during training.",
-        )
+        shown = {"documents per second": pace.documents_per_second}
+        told = f"Documents per second, {max(pace.documents_per_second):,.0f} at most"
+        if any(pace.staleness):
+            shown["staleness, in versions"] = pace.staleness
+            told += f", and staleness of pushes, {max(pace.staleness):,.1f} versions"
+            told += " at most"
+        panels = figure.subplots(1, len(shown), squeeze=False)[0]
+        for axes, (label, values) in zip(panels, shown.items(), strict=True):
+            draw_steps(axes, pace.edges, values, _COLOURS)
+            axes.set(xlabel="seconds of training", ylabel=label)
+        return _svg(figure, "pace", f"{told}, during training.")
 
 
 def draw_shares(topics: Sequence[Topic]) -> str:
