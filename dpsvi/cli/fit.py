@@ -195,16 +195,18 @@ def _cluster(address: str | None, file: Path | None) -> Iterator[Any]:
 def _callbacks(*, log: bool, as_json: bool) -> list[Any]:
     """Return what shows the progress: a bar, lines of the log, or nothing."""
     if log:
-        # The standard output is for the result.
         logging.basicConfig(format="%(asctime)s %(message)s", stream=sys.stderr)
         logging.getLogger("dpsvi").setLevel(logging.INFO)
-    if log or as_json:
-        return []
+    return [] if log or as_json else [_bar()]
+
+
+def _bar() -> Any:
     from rich.console import Console
 
     from dpsvi import ProgressBar
 
-    return [ProgressBar(console=Console(stderr=True), transient=True)]
+    # The standard output is for the result.
+    return ProgressBar(console=Console(stderr=True), transient=True)
 
 
 def _facts(model: Any, documents: Any, held_out: Any) -> dict[str, Any]:

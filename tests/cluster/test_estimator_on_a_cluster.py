@@ -101,11 +101,13 @@ def test_a_checkpoint_goes_on_with_another_cluster(
     cluster_client: Any, tmp_path: Any
 ) -> None:
     path = tmp_path / "fit.npz"
-    make(max_iter=2, n_jobs=1, backend="local").fit(CORPUS, checkpoint=path)
+    first = make(max_iter=2, n_jobs=1, backend="local")
+    first.fit(CORPUS, checkpoint=path)
     model = make(max_iter=4).fit(CORPUS, client=cluster_client, checkpoint=path)
     assert model.n_iter_ == 4
-    documents = model.history_["documents"]
-    assert documents[0] > 2 * 1200
+    documents, before = model.history_["documents"], len(first.history_)
+    np.testing.assert_array_equal(documents[:before], first.history_["documents"])
+    assert documents[before] > 2 * 1200
     assert documents[-1] == pytest.approx(4 * 1200, rel=0.01)
 
 

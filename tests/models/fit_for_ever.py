@@ -8,9 +8,10 @@ from dpsvi import DPSVILatentDirichletAllocation
 from dpsvi.datasets import make_corpus
 from dpsvi.engine import checkpoint
 
-checkpoint._EVERY = checkpoint._PAUSE = 0.0
-COUNTS = make_corpus(300, n_topics=4, random_state=0).counts
-model = DPSVILatentDirichletAllocation(
-    4, inference="cvb0", max_iter=10_000, batch_size=20, n_jobs=1, random_state=0
-)
-model.fit(COUNTS, checkpoint=sys.argv[1])
+if __name__ == "__main__":
+    checkpoint._EVERY = checkpoint._PAUSE = 0.0
+    model = DPSVILatentDirichletAllocation(
+        4, inference="cvb0", max_iter=10_000, batch_size=20, n_jobs=1, random_state=0
+    )
+    counts = make_corpus(300, n_topics=4, random_state=0).counts
+    model.fit(counts, checkpoint=sys.argv[1])

@@ -8,6 +8,7 @@ import sys
 import time
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -136,7 +137,8 @@ def test_a_checkpoint_that_is_dear_is_written_less_often(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = iter([0.0, 100.0, 102.0, 102.0 + 150.0, 102.0 + 250.0])
-    monkeypatch.setattr(module.time, "monotonic", lambda: next(times))
+    clock = SimpleNamespace(monotonic=lambda: next(times))
+    monkeypatch.setattr(module, "time", clock)
     kept = Checkpoint(tmp_path / "run.npz")
     kept.save(Saved({}, {}))
     assert [kept.due(), kept.due()] == [False, True]
