@@ -51,12 +51,7 @@ from dpsvi.engine.problem import (
 )
 from dpsvi.engine.progress import Progress, Recorder, Report
 from dpsvi.engine.run import Result, run
-from dpsvi.engine.schedules import (
-    constant,
-    corollary_rates,
-    robbins_monro,
-    scaled_rates,
-)
+from dpsvi.engine.schedules import constant, robbins_monro
 from dpsvi.engine.worker import Worker, work
 
 __all__ = [
@@ -88,12 +83,10 @@ __all__ = [
     "Worker",
     "accept_all",
     "constant",
-    "corollary_rates",
     "damp_by_staleness",
     "drop_older_than",
     "goes_to_cluster",
     "robbins_monro",
     "run",
-    "scaled_rates",
     "work",
 ]

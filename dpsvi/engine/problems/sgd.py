@@ -1,0 +1,205 @@
+"""DPSGD on a finite sum (Alg. 1 and 2): the paper to the letter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from dpsvi.engine.problem import Snapshot, Update
+
+__all__ = ["Array", "FunctionObjective", "LocalSGD", "Objective", "SGDProblem"]
+
+Array = npt.NDArray[Any]
+
+
+class Objective(Protocol):
+    """A finite sum f = (1/N) Σ f_i to be minimised. Picklable."""
+
+    @property
+    def n_samples(self) -> int:
+        """N, the number of terms."""
+
+    def start(self, rng: np.random.Generator) -> Array:
+        """Return the parameters v_1 to start from, of any shape."""
+
+    def gradient(self, parameters: Array, samples: npt.NDArray[np.intp]) -> Array:
+        """Return the gradient of the mean of some terms.
+
+        Called by all threads at once, while others write into `parameters`. It should
+        release the GIL in the heavy part, as NumPy does and a Numba function does that
+        is compiled with ``nogil=True``.
+
+        Parameters
+        ----------
+        parameters : ndarray
+            Where; not to be changed.
+        samples : ndarray of shape (batch_size,)
+            Which terms: numbers below N.
+
+        Returns
+        -------
+        ndarray of the shape of `parameters`
+        """
+
+
+class SparseObjective(Objective, Protocol):
+    """What an `Objective` may have besides, if its gradients touch few places."""
+
+    def descend(
+        self, parameters: Array, samples: npt.NDArray[np.intp], rate: float
+    ) -> None:
+        """Step in place, and write only where the gradient is not 0."""
+
+
+class FunctionObjective:
+    """An objective from a function that returns gradients.
+
+    Parameters
+    ----------
+    start : ndarray
+        Where to start.
+    n_samples : int
+        N.
+    gradient : callable
+        From parameters and the numbers of samples to the gradient of their mean; see
+        `Objective.gradient`. NumPy, Numba, or anything that gives an array.
+    """
+
+    def __init__(
+        self,
+        start: npt.ArrayLike,
+        n_samples: int,
+        gradient: Callable[[Array, npt.NDArray[np.intp]], Array],
+    ) -> None:
+        self._start = np.array(start, dtype=float)
+        self.n_samples, self.gradient = n_samples, gradient
+
+    def start(self, rng: np.random.Generator) -> Array:
+        """Return a copy of where to start."""
+        return self._start.copy()
+
+
+@dataclass(frozen=True)
+class SGDProblem:
+    """DPSGD on an objective, as a `Problem` of the engine.
+
+    Each step takes samples at random, reads the shared array without a lock, and
+    writes ``u -= local_rate * gradient`` into it. A push is how far the round has
+    moved, pulled minus local; the master subtracts it times its global rate.
+
+    Attributes
+    ----------
+    objective : Objective
+        What to minimise. It travels to the workers with its data.
+    local_rate : float
+        η, of every step.
+    batch_size : int, default=1
+        Samples of a step, drawn with replacement.
+
+    Raises
+    ------
+    ValueError
+        If `local_rate` or `batch_size` is not above 0.
+
+    Notes
+    -----
+    A shard is an array of sample numbers, from which a worker draws; None stands for
+    all of them.
+    """
+
+    objective: Objective
+    local_rate: float
+    batch_size: int = 1
+
+    #: What the amount of an update counts.
+    unit = "samples"
+
+    def __post_init__(self) -> None:
+        for name in ("local_rate", "batch_size"):
+            if not getattr(self, name) > 0:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}; it must be above 0"
+                )
+
+    @property
+    def additive(self) -> bool:
+        """Updates are sums of steps."""
+        return True
+
+    def initial_parameters(self, rng: np.random.Generator) -> Array:
+        """Return where the objective starts."""
+        return self.objective.start(rng)
+
+    def open_worker(
+        self, shard: Any, n_threads: int, seed: np.random.SeedSequence
+    ) -> LocalSGD:
+        """Open the problem on sample numbers, or on all samples."""
+        return LocalSGD(self, shard, seed.spawn(n_threads))
+
+    def merge(
+        self, parameters: Array, payloads: Sequence[Array], rates: Sequence[float]
+    ) -> Array:
+        """Alg. 1 line 4: v <- v - ρ Σ updates."""
+        for payload, rate in zip(payloads, rates, strict=True):
+            parameters -= rate * payload
+        return parameters
+
+
+class LocalSGD:
+    """One worker of `SGDProblem` (Alg. 2)."""
+
+    def __init__(
+        self,
+        problem: SGDProblem,
+        shard: Any,
+        seeds: Sequence[np.random.SeedSequence],
+    ) -> None:
+        self._problem = problem
+        self._shard = None if shard is None else np.asarray(shard, dtype=np.intp)
+        self._generators = [np.random.default_rng(seed) for seed in seeds]
+        self._done = [0] * len(seeds)
+        # u and w in the paper: the shared array, and what was pulled.
+        self.shared = np.zeros(0)
+        self._pulled: Array | None = None
+
+    def load(self, snapshot: Snapshot) -> None:
+        """Alg. 2 line 3."""
+        self._done = [0] * len(self._done)
+        if snapshot.shared:
+            self.shared, self._pulled = snapshot.parameters, None
+        else:
+            self._pulled = snapshot.parameters
+            self.shared = np.array(self._pulled)
+
+    def run(self, thread: int, steps: Iterator[int]) -> None:
+        """Alg. 2 lines 4-9 on one thread."""
+        for _ in steps:
+            self.step(self.samples(self._generators[thread]), thread)
+            self._done[thread] += 1
+
+    def step(self, samples: npt.NDArray[np.intp], thread: int) -> None:
+        """Read without a lock, write without a lock (Alg. 2 lines 6-8)."""
+        objective, rate = self._problem.objective, self._problem.local_rate
+        descend = getattr(objective, "descend", None)
+        if descend is not None:
+            descend(self.shared, samples, rate)
+        else:
+            self.shared -= rate * objective.gradient(self.shared, samples)
+
+    def samples(self, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+        """Draw the samples of a step."""
+        size = self._problem.batch_size
+        if self._shard is None:
+            return rng.integers(self._problem.objective.n_samples, size=size)
+        return self._shard[rng.integers(self._shard.size, size=size)]
+
+    def update(self) -> Update:
+        """Alg. 2 line 10: how far the round has come."""
+        amount = float(sum(self._done) * self._problem.batch_size)
+        if self._pulled is None:
+            return Update(None, amount)
+        return Update(self._pulled - self.shared, amount)

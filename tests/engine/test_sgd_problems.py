@@ -1,0 +1,178 @@
+"""DPSGD on objectives: gradients, equivalence with SGD, losses as asked for."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dpsvi.engine import Plan, run
+from dpsvi.engine.backends.simulated import Simulated
+from dpsvi.engine.problems import (
+    FunctionObjective,
+    MatrixFactorization,
+    RedescendingLocation,
+    SGDProblem,
+    SyntheticProcess,
+)
+
+
+def factorization(seed: int = 0) -> MatrixFactorization:
+    """All entries of a small matrix of rank two."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(6, 2)) @ rng.normal(size=(2, 5))
+    rows, columns = np.indices(X.shape).reshape(2, -1)
+    return MatrixFactorization(rows, columns, X.ravel(), rank=2, penalty=0.01)
+
+
+def numerical_gradient(value: Any, at: Any, step: float = 1e-5) -> Any:
+    """Central differences, one number at a time."""
+    gradient = np.zeros_like(at)
+    for place in np.ndindex(at.shape):
+        moved = [at.copy(), at.copy()]
+        moved[0][place] += step
+        moved[1][place] -= step
+        gradient[place] = np.sum(value(moved[0]) - value(moved[1])) / (2 * step)
+    return gradient
+
+
+@pytest.mark.parametrize("make", [factorization, RedescendingLocation])
+def test_gradients_are_those_of_the_value(make: Any) -> None:
+    objective = make()
+    at = objective.start(np.random.default_rng(1)) + 0.1
+    expected = numerical_gradient(objective.value, at)
+    assert objective.full_gradient(at) == pytest.approx(expected, abs=1e-6)
+    # The mean over all samples is the whole.
+    each = [objective.gradient(at, np.array([i])) for i in range(objective.n_samples)]
+    assert np.mean(each, axis=0) == pytest.approx(expected, abs=1e-6)
+
+
+def test_constants_of_the_location_objective() -> None:
+    objective = RedescendingLocation(n_dimensions=3)
+    rng = np.random.default_rng(0)
+    points = rng.uniform(-4, 4, size=(300, 1, 3))
+    samples = rng.integers(200, size=300)
+    norms, ratios = [], []
+    for place, sample in zip(points, samples, strict=True):
+        here = objective.gradient(place, np.array([sample]))
+        near = objective.gradient(place + 1e-3, np.array([sample]))
+        norms.append(np.linalg.norm(here))
+        ratios.append(np.linalg.norm(near - here) / (1e-3 * np.sqrt(3)))
+    assert 0.7 * objective.gradient_bound < max(norms) <= objective.gradient_bound
+    assert max(ratios) <= objective.smoothness * (1 + 1e-9)
+    values = objective.value(points[:, 0])
+    assert objective.minimum < values.min()
+    # Where the samples are thick it is nearly reached.
+    centre = np.median(objective.centres, axis=0)
+    assert objective.value(centre[None]).min() - objective.minimum < 0.01
+    assert objective.gap == pytest.approx(
+        objective.value(np.full((1, 3), 2.0))[0] - objective.minimum
+    )
+
+
+def test_one_of_everything_is_sgd() -> None:
+    objective = factorization()
+    plan = Plan(total_steps=50, seed=3)
+    found = run(SGDProblem(objective, 0.05), [None], plan)
+    first, (own,) = plan.seeds()
+    v = objective.start(np.random.default_rng(first))
+    draws = np.random.default_rng(own.spawn(1)[0])
+    for _ in range(50):
+        sample = draws.integers(objective.n_samples, size=1)
+        v = v - 0.05 * objective.gradient(v, sample)
+    assert found.parameters == pytest.approx(v, rel=1e-12)
+
+
+def test_sparse_steps_are_dense_steps() -> None:
+    objective = factorization()
+    at = objective.start(np.random.default_rng(2))
+    samples = np.array([3, 3, 17])
+    expected = at - 0.1 * objective.gradient(at, samples)
+    objective.descend(at, samples, 0.1)
+    assert at == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("backend", ["local", "simulated"])
+def test_factors_are_found_by_workers_and_threads(backend: str) -> None:
+    objective = factorization()
+    shards = [np.arange(0, 30, 2), np.arange(1, 30, 2)]
+    plan = Plan(total_steps=6000, n_workers=2, n_threads=2, local_steps=5, seed=0)
+    before = objective.value(objective.start(np.random.default_rng(0)))
+    found = run(SGDProblem(objective, 0.05), shards, plan, backend=backend)
+    assert objective.value(found.parameters) < 0.1 * before
+    assert found.counters.merged == 6000
+
+
+def test_a_worker_draws_from_its_own_shard() -> None:
+    seen: list[int] = []
+
+    def gradient(v: Any, samples: Any) -> Any:
+        seen.extend(samples.tolist())
+        return np.zeros_like(v)
+
+    objective = FunctionObjective([0.0], 10, gradient)
+    run(SGDProblem(objective, 1.0, batch_size=3), [[2, 5]], Plan(total_steps=40))
+    assert set(seen) == {2, 5}
+    assert len(seen) == 120
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(0.2, 1.0), st.integers(0, 3), st.integers(0, 1000))
+def test_as_many_writes_are_lost_as_asked_for(
+    kept: float, late: int, seed: int
+) -> None:
+    # A slope of 1 everywhere, so late reads make no difference to it.
+    ones = FunctionObjective(np.zeros(2000), 1, lambda v, samples: np.ones_like(v))
+    problem = SyntheticProcess(ones, 1.0, kept=kept, read_delay=late)
+    found = run(problem, [None], Plan(total_steps=20, local_steps=5, seed=seed))
+    assert -found.parameters.mean() / 20 == pytest.approx(kept, abs=0.02)
+
+
+def test_late_reads_miss_only_the_last_steps() -> None:
+    seen: list[float] = []
+
+    def gradient(v: Any, samples: Any) -> Any:
+        seen.append(-float(v.mean()))
+        return np.ones_like(v)
+
+    problem = SyntheticProcess(FunctionObjective(np.zeros(4000), 1, gradient), 1.0)
+    for late in (0, 2):
+        seen.clear()
+        problem = SyntheticProcess(problem.objective, 1.0, read_delay=late)
+        run(problem, [None], Plan(total_steps=5, local_steps=5))
+        # Of each of the last `late` steps one half is seen.
+        expected = [max(0, b - late) + 0.5 * min(b, late) for b in range(5)]
+        assert seen == pytest.approx(expected, abs=0.05)
+
+
+def test_replicates_are_runs_of_their_own() -> None:
+    objective = RedescendingLocation(replicates=4)
+    problem = SyntheticProcess(objective, 0.05)
+    plan = Plan(total_steps=60, n_workers=2, local_steps=3, seed=1)
+    one = run(problem, [None, None], plan, backend=Simulated(seed=1))
+    two = run(problem, [None, None], plan, backend=Simulated(seed=1))
+    assert one.parameters.tobytes() == two.parameters.tobytes()
+    assert np.unique(one.parameters, axis=0).shape == (4, 8)
+
+
+def test_values_out_of_range_are_refused() -> None:
+    objective = factorization()
+    with pytest.raises(ValueError, match="local_rate is 0"):
+        SGDProblem(objective, 0.0)
+    with pytest.raises(ValueError, match="kept is 0"):
+        SyntheticProcess(objective, 0.1, kept=0.0)
+    with pytest.raises(ValueError, match="read_delay is -1"):
+        SyntheticProcess(objective, 0.1, read_delay=-1)
+    with pytest.raises(ValueError, match="n_threads is 2"):
+        run(SyntheticProcess(objective, 0.1), [None], Plan(total_steps=1, n_threads=2))
+    with pytest.raises(ValueError, match="2 rows, 1 columns and 2 values"):
+        MatrixFactorization(np.arange(2), np.arange(1), np.ones(2), rank=1)
+
+
+def test_problems_travel() -> None:
+    problem = SGDProblem(factorization(), 0.1)
+    assert pickle.loads(pickle.dumps(problem)).local_rate == 0.1
