@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dpsvi.engine.files import PathLike
     from dpsvi.models.lda import DPSVILatentDirichletAllocation
+    from dpsvi.models.poisson import DPSVIPoissonFactorization
     from dpsvi.progress_bar import ProgressBar
 
-__all__ = ["DPSVILatentDirichletAllocation", "ProgressBar", "__version__", "load"]
+__all__ = [
+    "DPSVILatentDirichletAllocation",
+    "DPSVIPoissonFactorization",
+    "ProgressBar",
+    "__version__",
+    "load",
+]
 
 __version__ = _version("dpsvi")
 
@@ -38,16 +46,17 @@ def load(path: PathLike) -> DPSVILatentDirichletAllocation:
     return DPSVILatentDirichletAllocation.load(path)
 
 
+# Lazy: numba and scikit-learn are loaded when an estimator is first named.
+_LAZY = {
+    "DPSVILatentDirichletAllocation": "dpsvi.models.lda",
+    "DPSVIPoissonFactorization": "dpsvi.models.poisson",
+    "ProgressBar": "dpsvi.progress_bar",
+}
+
+
 def __getattr__(name: str) -> Any:
-    # Lazy: numba and scikit-learn are loaded when the estimator is first named.
-    if name == "DPSVILatentDirichletAllocation":
-        from dpsvi.models.lda import DPSVILatentDirichletAllocation
-
-        return DPSVILatentDirichletAllocation
-    if name == "ProgressBar":
-        from dpsvi.progress_bar import ProgressBar
-
-        return ProgressBar
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'dpsvi' has no attribute {name!r}")
 
 

@@ -16,6 +16,7 @@ from dpsvi.engine import LocalProblem, Plan, Problem, run
 from dpsvi.engine.backends import BACKENDS, Backend, cluster, resolve
 from dpsvi.models.conjugate import Clock
 from dpsvi.models.lda.problem import LDAProblem
+from dpsvi.models.poisson.problem import PoissonProblem
 
 COLUMNS = (
     "time",
@@ -73,6 +74,22 @@ def lda(inference: str, learning: str) -> Callable[[int], Case]:
     return make
 
 
+def poisson(n_workers: int) -> Case:
+    """Poisson factorisation on rows dealt to the workers."""
+    rng = np.random.default_rng(0)
+    counts = sp.csr_array(rng.poisson(0.5, (N_DOCUMENTS, 20)).astype(np.float32))
+    problem = PoissonProblem(
+        n_features=20,
+        n_components=3,
+        n_rows=float(N_DOCUMENTS),
+        row_total=10.0,
+        clock=Clock((2.0 + np.arange(N_STEPS)) ** -0.7),
+        batch_size=BATCH,
+    )
+    shards = [counts[i::n_workers] for i in range(n_workers)]
+    return Case(problem, shards, N_STEPS, N_STEPS * BATCH, {"local_steps": 2})
+
+
 def toy(name: str) -> Callable[[int], Case]:
     """The engine's own small problems."""
 
@@ -97,6 +114,7 @@ PROBLEMS = {
     "lda vb": lda("vb", "online"),
     "lda cvb0": lda("cvb0", "online"),
     "lda vb batch": lda("vb", "batch"),
+    "poisson": poisson,
     "counting": toy("counting"),
     "least squares": toy("least squares"),
 }

@@ -7,6 +7,7 @@ import click
 from dpsvi import __version__
 from dpsvi.cli.corpus import corpus
 from dpsvi.cli.demo import demo
+from dpsvi.cli.experiment import experiment
 from dpsvi.cli.fit import fit
 from dpsvi.cli.models import evaluate, report, topics, transform
 from dpsvi.cli.rl import rl
@@ -32,3 +33,4 @@ main.add_command(demo)
 for command in (fit, topics, evaluate, transform, report):
     main.add_command(command)
 main.add_command(rl)
+main.add_command(experiment)

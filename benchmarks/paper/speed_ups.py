@@ -1,0 +1,116 @@
+"""Figures 1 to 3: speed-up over serial SVI at equal held-out perplexity (Eq. 12)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from dpsvi.engine import Plan, run
+from dpsvi.experiments.findings import COLOURS, tidy
+from dpsvi.experiments.topics import Rule, TopicStudy
+from dpsvi.theory.speedup.calibration import measure_threads
+from dpsvi.theory.speedup.costs import Costs
+from dpsvi.theory.speedup.forecast import forecast
+
+__all__ = ["RULES", "draw", "measured_row", "network_costs", "simulated_rows"]
+
+RULES: tuple[Rule, ...] = ("samples", "corollary")
+
+# The paper's cluster: six cores a node. Its network is not told; this is a common one.
+_CORES = 6
+_BANDWIDTH, _LATENCY = 1e9, 1e-4
+
+
+def network_costs(study: TopicStudy) -> Costs:
+    """Return this machine's costs as on nodes of six cores with 1 Gbit/s between them.
+
+    How well threads scale is measured on the cores at hand and carried on to six.
+    """
+    problem = study.problem(0.01)
+    scaling, _ = measure_threads(problem, study.train, local_steps=20, rounds=6)
+    here = replace(study.costs, threads=replace(scaling, cores=_CORES))
+    return here.over(bandwidth=_BANDWIDTH, latency=_LATENCY)
+
+
+def simulated_rows(
+    study: TopicStudy, costs: Costs, layouts: Iterable[tuple[int, int, int]]
+) -> list[dict[str, Any]]:
+    """Return speed-ups of (n, p, B): documents by replay, seconds by forecast.
+
+    With one worker there is no network, and no master to wait for.
+    """
+    rows = []
+    for n, p, B in layouts:
+        (expected,) = forecast(costs, [n], n_threads=p, local_steps=B)
+        gained = costs.threads(p) if n == 1 else expected.speed_up
+        for rule in RULES:
+            share = study.efficiency(rule, n, p, B)
+            row = {"n": n, "p": p, "B": B, "rule": rule, "kind": "simulated"}
+            rows.append({**row, "pace": gained, "TSP": gained * share})
+    return rows
+
+
+def measured_row(study: TopicStudy, n: int, p: int, B: int, rule: Rule) -> Any:
+    """Return the speed-up of a run in this process, n workers with p threads each.
+
+    Seconds are those of the run without looking at the held-out documents.
+    """
+    target = study.target
+    serial = _seconds_per_document(study, 1, 1, 1, rule) * study.documents_needed
+    found = study.replay(n, p, B, step=study.step(rule, n, p, B), until=target)
+    own = _seconds_per_document(study, n, p, B, rule) * found.documents_to(target)
+    pace = serial / study.documents_needed * found.documents_to(target) / own
+    row = {"n": n, "p": p, "B": B, "rule": rule, "kind": "measured"}
+    return {**row, "pace": pace, "TSP": serial / own}
+
+
+def _seconds_per_document(
+    study: TopicStudy, n: int, p: int, B: int, rule: Rule
+) -> float:
+    """Time a whole run of real threads, without a monitor."""
+    problem = study.problem(study.step(rule, n, p, B))
+    plan = Plan(
+        total_steps=study.n_steps,
+        n_workers=n,
+        n_threads=p,
+        local_steps=B,
+        furthest=problem.clock.furthest,
+        seed=0,
+    )
+    shards = [study.train[worker::n] for worker in range(n)]
+    begun = time.perf_counter()
+    done = run(problem, shards, plan)
+    return (time.perf_counter() - begun) / done.counters.merged
+
+
+def draw(figure: Any, rows: Sequence[dict[str, Any]], x: str, title: str) -> None:
+    """Pace, and TSP under both rules; measured points are filled, others are not."""
+    panels = figure.subplots(1, 3, sharey=True)
+    names = ["pace (documents per second)", "TSP, rule 13b", "TSP, rule 13a"]
+    for axes, name, rule in zip(panels, names, (None, *RULES), strict=True):
+        key = "pace" if rule is None else "TSP"
+        chosen = [row for row in rows if row["rule"] == (rule or RULES[0])]
+        for colour, B in zip(
+            COLOURS, sorted({row["B"] for row in chosen}), strict=False
+        ):
+            _lines(axes, [row for row in chosen if row["B"] == B], x, key, colour, B)
+        most = max(row[x] for row in rows)
+        whole = max(row["n"] * row["p"] for row in rows)
+        axes.plot([1, most], [1, whole], ":", color="#999999")
+        tidy(axes, name, title, "times serial SVI")
+    panels[0].legend(frameon=False, fontsize=8)
+
+
+def _lines(
+    axes: Any, rows: Sequence[dict[str, Any]], x: str, key: str, colour: str, B: int
+) -> None:
+    for kind, style in {"simulated": "o--", "measured": "s"}.items():
+        points = sorted((row[x], row[key]) for row in rows if row["kind"] == kind)
+        if points:
+            face = "white" if kind == "simulated" else colour
+            label = f"{kind}, B = {B}"
+            axes.plot(
+                *zip(*points, strict=True), style, color=colour, mfc=face, label=label
+            )
