@@ -22,6 +22,9 @@ EXPERIMENTS = {
     "fig2": "Speed-up over serial SVI against the number of threads",
     "fig3": "Speed-up with as many threads as workers, for several B",
     "fig4": "Perplexity against time, for several numbers of workers",
+    "fig5": "Agent steps per second against the number of nodes, for several B",
+    "fig6": "Time to a score against the number of nodes, for several B",
+    "table2": "Scores on the six Atari games, beside those published",
 }
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dpsvi.experiments.findings import Claim, Finding
 from dpsvi.experiments.speed_ups import (
+    HERE,
     RULES,
+    SLOW,
     draw,
     measured_row,
     network_costs,
@@ -16,15 +18,20 @@ __all__ = ["find"]
 
 
 def find(*, full: bool = False) -> Finding:
-    """Run; `full` uses larger models and the paper's nine nodes as 54 workers."""
+    """Run; `full` uses larger models. 54 workers are the cores of nine nodes."""
     study = TopicStudy(n_topics=100 if full else 20)
-    numbers = [1, 2, 4, 6, 9, 18, *([36, 54] if full else [])]
+    numbers = [1, 2, 4, 6, 9, 18, 36, 54]
     costs = network_costs(study)
     rows = simulated_rows(study, costs, [(n, 1, 1) for n in numbers])
     rows += [measured_row(study, 2, 1, 1, rule) for rule in RULES]
-    found = {(row["n"], row["rule"]): row for row in rows if row["kind"] != "measured"}
-    few, many = found[4, "samples"], found[numbers[-1], "samples"]
-    pace = many["pace"] / numbers[-1]
+    found = {
+        (row["n"], row["rule"], row["steps"]): row
+        for row in rows
+        if row["kind"] == "simulated"
+    }
+    last = numbers[-1]
+    few, many = (found[n, "samples", SLOW] for n in (4, last))
+    today, other = found[last, "samples", HERE], found[4, "corollary", SLOW]
     return Finding(
         "fig1",
         "Speed-up against the number of workers (p = B = 1, M = n)",
@@ -33,21 +40,29 @@ def find(*, full: bool = False) -> Finding:
             Claim.judged(
                 "The speed-up is linear for few workers",
                 few["TSP"] > 0.7 * 4,
-                f"Four workers reach the perplexity {few['TSP']:.1f} times as soon "
-                "under rule 13b.",
+                f"With {SLOW} four workers reach the perplexity {few['TSP']:.1f} times "
+                "as soon under rule 13b. More than n times is no mistake: pushes of n "
+                "workers act as a larger mini-batch, which can end in better topics.",
             ),
             Claim.judged(
                 "and falls behind for many",
-                pace < 0.9 or many["TSP"] < 0.7 * numbers[-1],
-                f"{numbers[-1]} workers get {many['pace']:.1f} times as many documents "
-                f"done, and {many['TSP']:.1f} times as soon to the perplexity.",
+                many["pace"] < 0.9 * last or many["TSP"] < 0.7 * last,
+                f"With {SLOW} {last} workers get {many['pace']:.1f} times as many "
+                f"documents done, and reach the perplexity {many['TSP']:.1f} times as "
+                "soon.",
+            ),
+            Claim.judged(
+                "Pushing after every step pays with kernels of today, too",
+                today["TSP"] > 1.5,
+                f"With {HERE} {last} workers are {today['TSP']:.1f} times as fast as "
+                "one thread: they wait for the network. Figure 3 has longer rounds.",
             ),
             Claim.judged(
                 "Rule 13a is as good as rule 13b",
-                found[4, "corollary"]["TSP"] > 0.9 * few["TSP"],
-                f"Four workers: {found[4, 'corollary']['TSP']:.1f} against "
-                f"{few['TSP']:.1f}. 13a lowers the steps, as for a given number of "
-                "merges, so more documents are needed.",
+                other["TSP"] > 0.9 * few["TSP"],
+                f"Four workers: {other['TSP']:.1f} against {few['TSP']:.1f}. 13a "
+                "lowers the steps, as for a given number of merges, so more documents "
+                "are needed.",
             ),
         ],
         lambda figure: draw(figure, rows, "n", "workers n"),

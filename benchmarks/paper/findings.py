@@ -72,7 +72,7 @@ def keep(finding: Finding, folder: Path) -> list[Path]:
         writer = csv.DictWriter(file, list(finding.rows[0]))
         writer.writeheader()
         writer.writerows(finding.rows)
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = Figure(figsize=(9, 4.2), layout="constrained")
     finding.draw(figure)
     figure.savefig(picture, dpi=130, facecolor="white")
     words.write_text(finding.words(), encoding="utf-8")

@@ -207,3 +207,12 @@ def test_names_of_backends() -> None:
         resolve("mpi")
     with pytest.raises(TypeError, match="give a name"):
         resolve(Simulated)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_threads_step_in_turn_as_one_thread_would(n_threads: int) -> None:
+    plan = Plan(total_steps=60, n_threads=n_threads, local_steps=5, seed=5)
+    found = run(LeastSquares(), [(A, b)], plan, backend=Simulated()).parameters
+    start = LeastSquares().initial_parameters(np.random.default_rng(plan.seeds()[0]))
+    expected = serial_sgd(A, b, start, LeastSquares().rate, 60)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)

@@ -28,7 +28,7 @@ class Simulated:
     """The backend "simulated".
 
     Each worker pulls right after its previous push was delivered. The threads of a
-    worker are replayed one after another, with the steps dealt in turn. The history
+    worker do a step each in turn. The history
     is in simulated seconds, and so is ``max_time``.
 
     Parameters
@@ -159,15 +159,20 @@ class Simulated:
 
 
 class TakeTurns:
-    """The threads of a worker, one after another."""
+    """The threads of a worker, which do a step each in turn."""
 
     def __init__(self, n_threads: int) -> None:
         self.n_threads = n_threads
 
     def run(self, local: LocalProblem, steps: range) -> range:
         """Do the steps, dealt to the threads in turn."""
-        for thread in range(self.n_threads):
-            local.run(thread, iter(steps[thread :: self.n_threads]))
+        if self.n_threads == 1:
+            local.run(0, iter(steps))
+            return steps
+        # One step each, as threads that run side by side would: what a thread reads
+        # must not hold steps that are still to come.
+        for number, step in enumerate(steps):
+            local.run(number % self.n_threads, iter((step,)))
         return steps
 
 
