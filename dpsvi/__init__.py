@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dpsvi.engine.files import PathLike
     from dpsvi.models.lda import DPSVILatentDirichletAllocation
+    from dpsvi.models.mixture import DPSVIGaussianMixture
     from dpsvi.models.poisson import DPSVIPoissonFactorization
     from dpsvi.progress_bar import ProgressBar
 
 __all__ = [
+    "DPSVIGaussianMixture",
     "DPSVILatentDirichletAllocation",
     "DPSVIPoissonFactorization",
     "ProgressBar",
@@ -48,6 +50,7 @@ def load(path: PathLike) -> DPSVILatentDirichletAllocation:
 
 # Lazy: numba and scikit-learn are loaded when an estimator is first named.
 _LAZY = {
+    "DPSVIGaussianMixture": "dpsvi.models.mixture",
     "DPSVILatentDirichletAllocation": "dpsvi.models.lda",
     "DPSVIPoissonFactorization": "dpsvi.models.poisson",
     "ProgressBar": "dpsvi.progress_bar",

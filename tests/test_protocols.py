@@ -16,6 +16,8 @@ from dpsvi.engine import LocalProblem, Plan, Problem, run
 from dpsvi.engine.backends import BACKENDS, Backend, cluster, resolve
 from dpsvi.models.conjugate import Clock
 from dpsvi.models.lda.problem import LDAProblem
+from dpsvi.models.mixture.parameters import MixturePrior
+from dpsvi.models.mixture.problem import MixtureProblem
 from dpsvi.models.poisson.problem import PoissonProblem
 
 COLUMNS = (
@@ -90,6 +92,23 @@ def poisson(n_workers: int) -> Case:
     return Case(problem, shards, N_STEPS, N_STEPS * BATCH, {"local_steps": 2})
 
 
+def mixture(n_workers: int) -> Case:
+    """A Gaussian mixture on rows dealt to the workers."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(N_DOCUMENTS, 2))
+    prior = MixturePrior("full", True, 0.5, 1.0, 2.0, np.zeros(2), np.eye(2))
+    problem = MixtureProblem(
+        n_components=3,
+        n_rows=float(N_DOCUMENTS),
+        prior=prior,
+        start=rng.uniform(0.5, 1.0, (6, 3)),
+        clock=Clock((2.0 + np.arange(N_STEPS)) ** -0.7),
+        batch_size=BATCH,
+    )
+    shards = [rows[i::n_workers].copy() for i in range(n_workers)]
+    return Case(problem, shards, N_STEPS, N_STEPS * BATCH, {"local_steps": 2})
+
+
 def toy(name: str) -> Callable[[int], Case]:
     """The engine's own small problems."""
 
@@ -115,6 +134,7 @@ PROBLEMS = {
     "lda cvb0": lda("cvb0", "online"),
     "lda vb batch": lda("vb", "batch"),
     "poisson": poisson,
+    "mixture": mixture,
     "counting": toy("counting"),
     "least squares": toy("least squares"),
 }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
 from numbers import Integral, Real
 from typing import Any, Literal, Self
@@ -29,6 +27,7 @@ from dpsvi.models.poisson.fitting import Fit
 from dpsvi.models.poisson.inference import activities_of
 from dpsvi.models.poisson.kernels import means_of_entries
 from dpsvi.models.poisson.parameters import FactorParameters, parameters_of
+from dpsvi.models.unchanged import unchanged_on_error
 
 __all__ = ["DPSVIPoissonFactorization"]
 
@@ -240,7 +239,7 @@ class DPSVIPoissonFactorization(
                 "the client is asynchronous; give one that is not, made by Client(...) "
                 "without asynchronous=True"
             )
-        with _unchanged_on_error(self):
+        with unchanged_on_error(self):
             counts = check_counts(self, X, reset=True, whom="fit")
             place = placement_for(self, counts.shape[0], "online", client)
             fit = Fit(
@@ -272,7 +271,7 @@ class DPSVIPoissonFactorization(
             If a parameter or the data are not valid; the estimator stays as it was.
         """
         first = not hasattr(self, "components_")
-        with _unchanged_on_error(self):
+        with unchanged_on_error(self):
             counts = check_counts(self, X, reset=first, whom="partial_fit")
             place = placement_for(self, counts.shape[0], "online", automatic=False)
             start, random_state, n_iter = None, check_random_state(self.random_state), 0
@@ -403,15 +402,3 @@ class DPSVIPoissonFactorization(
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float32", "float64"]
         return tags
-
-
-@contextmanager
-def _unchanged_on_error(estimator: Any) -> Iterator[None]:
-    """Give the estimator its old attributes back if anything goes wrong."""
-    before = dict(vars(estimator))
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise

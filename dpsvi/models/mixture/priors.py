@@ -1,0 +1,87 @@
+"""The prior of a mixture: as given, checked, or from the data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_array
+
+from dpsvi.models.mixture.parameters import MixturePrior
+
+__all__ = ["prior_for"]
+
+Floats = NDArray[np.float64]
+
+
+def prior_for(model: Any, X: Floats) -> MixturePrior:
+    """Return the prior of an estimator, with scikit-learn's defaults.
+
+    Parameters
+    ----------
+    model : DPSVIGaussianMixture
+        Its parameters count.
+    X : ndarray of shape (n_rows, n_features)
+        The data.
+
+    Raises
+    ------
+    ValueError
+        If a prior does not fit the data, or is none.
+    """
+    n_features = X.shape[1]
+    degrees = _or(model.degrees_of_freedom_prior, n_features)
+    if not degrees > n_features - 1:
+        raise ValueError(
+            f"degrees_of_freedom_prior is {degrees:g}; it must be above n_features - 1 "
+            f"= {n_features - 1}"
+        )
+    process = model.weight_concentration_prior_type == "dirichlet_process"
+    return MixturePrior(
+        covariance_type=model.covariance_type,
+        stick_breaking=process,
+        concentration=_or(model.weight_concentration_prior, 1.0 / model.n_components),
+        mean_precision=_or(model.mean_precision_prior, 1.0),
+        degrees_of_freedom=degrees,
+        mean=_mean(model.mean_prior, X),
+        covariance=_covariance(model.covariance_prior, X, model.covariance_type),
+    )
+
+
+def _or(value: float | None, default: float) -> float:
+    return float(default if value is None else value)
+
+
+def _mean(given: Any, X: Floats) -> Floats:
+    if given is None:
+        mean: Floats = X.mean(axis=0)
+        return mean
+    mean = check_array(given, dtype=np.float64, ensure_2d=False)
+    _check_shape("mean_prior", mean, (X.shape[1],))
+    return mean
+
+
+def _covariance(given: Any, X: Floats, covariance_type: str) -> Floats:
+    n_features, full = X.shape[1], covariance_type == "full"
+    if given is None:
+        found: Floats = np.atleast_2d(np.cov(X.T)) if full else X.var(axis=0, ddof=1)
+        # A feature that never changes would make it singular.
+        least = np.finfo(float).eps + 1e-6 * np.abs(X).max(axis=0) ** 2
+        still = (found.diagonal() if full else found) <= least * 1e-6
+        return found + (np.diag(still * 1e-6) if full else still * 1e-6)
+    shape = (n_features, n_features) if full else (n_features,)
+    covariance: Floats = check_array(given, dtype=np.float64, ensure_2d=full)
+    _check_shape("covariance_prior", covariance, shape)
+    least_value = np.linalg.eigvalsh(covariance).min() if full else covariance.min()
+    if not least_value > 0 or (full and not np.allclose(covariance, covariance.T)):
+        raise ValueError(
+            "covariance_prior is no covariance: it must be "
+            + ("symmetric and positive definite" if full else "above 0")
+        )
+    return covariance
+
+
+def _check_shape(name: str, array: Floats, shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
+        raise ValueError(f"{name} has the shape {array.shape}; these data need {shape}")

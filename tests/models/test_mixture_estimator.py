@@ -1,0 +1,232 @@
+"""`DPSVIGaussianMixture`: what it finds, beside scikit-learn, and what it says."""
+
+from __future__ import annotations
+
+import pickle
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from sklearn.datasets import load_digits, load_iris, load_wine
+from sklearn.decomposition import PCA
+from sklearn.mixture import BayesianGaussianMixture
+
+from dpsvi.models.mixture import DPSVIGaussianMixture
+
+Array = npt.NDArray[Any]
+
+
+@cache
+def data(name: str) -> tuple[Array, Array]:
+    """Rows to learn from, and held-out ones."""
+    rng = np.random.default_rng(0)
+    if name == "drawn":
+        centers = rng.normal(0.0, 4.0, (4, 3))
+        # Units far apart must not matter.
+        X = centers[rng.integers(4, size=3000)] + rng.normal(size=(3000, 3))
+        X = X * [1e-3, 1.0, 1e4] + [5.0, -3.0, 1e5]
+    elif name == "digits":
+        X = PCA(8, random_state=0).fit_transform(load_digits().data)
+    else:
+        X = {"iris": load_iris, "wine": load_wine}[name]().data
+    X = X[rng.permutation(len(X))]
+    cut = len(X) * 3 // 4
+    return X[:cut], X[cut:]
+
+
+def make(**more: Any) -> DPSVIGaussianMixture:
+    given = {"n_components": 3, "random_state": 0, "n_jobs": 1} | more
+    return DPSVIGaussianMixture(**given)
+
+
+@cache
+def fitted(**more: Any) -> DPSVIGaussianMixture:
+    return make(**more).fit(data("drawn")[0])
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "diag"])
+@pytest.mark.parametrize(
+    ("name", "n_components"), [("drawn", 4), ("digits", 8), ("wine", 3)]
+)
+def test_held_out_rows_are_as_likely_as_with_scikit_learn(
+    name: str, n_components: int, covariance_type: str
+) -> None:
+    train, test = data(name)
+    given: Any = {"n_components": n_components, "covariance_type": covariance_type}
+    theirs = max(
+        BayesianGaussianMixture(**given, max_iter=500, random_state=seed)
+        .fit(train)
+        .score(test)
+        for seed in (0, 1)
+    )
+    ours = max(
+        make(**given, random_state=seed).fit(train).score(test) for seed in (0, 1)
+    )
+    assert ours > theirs - 0.01 * abs(theirs)
+
+
+@pytest.mark.parametrize("prior", ["dirichlet_process", "dirichlet_distribution"])
+@pytest.mark.parametrize("covariance_type", ["full", "diag"])
+def test_one_long_step_after_the_other_is_scikit_learns_fit(
+    prior: str, covariance_type: str
+) -> None:
+    # One component: batch learning is in closed form, and both know it.
+    train, test = data("iris")
+    given: Any = {
+        "n_components": 1,
+        "covariance_type": covariance_type,
+        "weight_concentration_prior_type": prior,
+        "mean_precision_prior": 2.0,
+        "degrees_of_freedom_prior": 6.0,
+        "mean_prior": [5.0, 3.0, 3.0, 1.0],
+    }
+    theirs = BayesianGaussianMixture(**given, reg_covar=0.0).fit(train)
+    ours = make(**given, batch_size=len(train), max_iter=2).fit(train)
+    for name in (
+        "weights_",
+        "means_",
+        "covariances_",
+        "precisions_",
+        "precisions_cholesky_",
+        "mean_precision_",
+        "degrees_of_freedom_",
+        "weight_concentration_",
+        "covariance_prior_",
+    ):
+        one, other = np.asarray(getattr(ours, name)), np.asarray(getattr(theirs, name))
+        np.testing.assert_allclose(one, other, rtol=1e-6, err_msg=name)
+    assert ours.score(test) == pytest.approx(theirs.score(test), rel=1e-6)
+
+
+def test_components_that_are_drawn_from_are_found() -> None:
+    model = make(n_components=4).fit(data("drawn")[0])
+    units = np.array([1e-3, 1.0, 1e4])
+    deviations = np.sqrt(model.covariances_.diagonal(axis1=1, axis2=2)) / units
+    assert deviations == pytest.approx(np.ones((4, 3)), abs=0.2)
+    assert model.weights_ == pytest.approx(np.full(4, 0.25), abs=0.05)
+    sample, labels = model.sample(100)
+    assert sample.shape == (100, 3)
+    assert (model.predict(sample) == labels).mean() > 0.9
+
+
+def test_components_that_are_not_needed_get_no_weight() -> None:
+    # Components that share a cluster take long to find out.
+    model = make(n_components=8, max_iter=400, learning_decay=0.5)
+    weights = np.sort(model.fit(data("drawn")[0]).weights_)
+    # Four drew the data.
+    assert weights[4:].sum() > 0.9
+
+
+def test_one_thread_repeats_every_bit_and_two_find_the_same() -> None:
+    train, test = data("drawn")
+    again = make().fit(train)
+    np.testing.assert_array_equal(again.means_, fitted().means_)
+    two = make(n_jobs=2).fit(train)
+    assert two.score(test) == pytest.approx(fitted().score(test), rel=0.01)
+    random = make(init_params="random", max_iter=60).fit(train)
+    assert random.score(test) > make(n_components=1).fit(train).score(test)
+
+
+def test_what_is_fitted() -> None:
+    model = fitted()
+    assert model.n_iter_ == 20
+    assert model.n_batch_iter_ == 20 * 9
+    assert model.converged_
+    assert model.history_["amount"][-1] == 20 * len(data("drawn")[0])
+    counts = model.degrees_of_freedom_ - model.degrees_of_freedom_prior_
+    assert counts.sum() == pytest.approx(len(data("drawn")[0]))
+    labels = model.predict(data("drawn")[1])
+    np.testing.assert_array_equal(
+        labels, model.predict_proba(data("drawn")[1]).argmax(axis=1)
+    )
+    same = pickle.loads(pickle.dumps(model))
+    assert same.score(data("drawn")[1]) == model.score(data("drawn")[1])
+    np.testing.assert_array_equal(
+        make(max_iter=2).fit_predict(data("drawn")[0]),
+        make(max_iter=2).fit(data("drawn")[0]).predict(data("drawn")[0]),
+    )
+
+
+def test_partial_fit_goes_on() -> None:
+    train, test = data("drawn")
+    model = make(total_samples=len(train), batch_size=200)
+    scores = []
+    for _ in range(6):
+        for part in np.array_split(train, 4):
+            model.partial_fit(part)
+        scores.append(model.score(test))
+    assert model.n_batch_iter_ == 6 * 12
+    assert model.n_iter_ == 0
+    assert scores[-1] > fitted().score(test) - 0.3
+    # What was set since changes nothing that was learned.
+    model.set_params(mean_precision_prior=50.0)
+    before = model.means_.copy()
+    model.partial_fit(train[:1])
+    assert abs(model.means_ - before).max() < 0.1 * abs(before).max()
+    with pytest.raises(ValueError, match="is expecting 3 features"):
+        model.partial_fit(train[:, :2])
+
+
+def test_time_runs_out() -> None:
+    model = make(max_iter=10**4, max_time=0.05, local_steps=1).fit(data("drawn")[0])
+    assert model.n_iter_ < 10**4
+    assert not model.converged_
+    assert np.isfinite(model.means_).all()
+
+
+def test_a_feature_that_never_changes() -> None:
+    train = data("drawn")[0].copy()
+    train[:, 1] = 7.0
+    model = make(max_iter=3).fit(train)
+    assert model.means_[:, 1] == pytest.approx(np.full(3, 7.0))
+    assert np.isfinite(model.score(train))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"n_components": 0}, "n_components"),
+        ({"covariance_type": "tied"}, "covariance_type"),
+        ({"learning_decay": 1.5}, "learning_decay"),
+        ({"init_params": "best"}, "init_params"),
+        ({"degrees_of_freedom_prior": 1.5}, "must be above n_features - 1 = 2"),
+        ({"mean_prior": [0.0, 1.0]}, r"mean_prior has the shape \(2,\)"),
+        ({"covariance_prior": np.eye(2)}, r"these data need \(3, 3\)"),
+        ({"covariance_prior": -np.eye(3)}, "symmetric and positive definite"),
+        (
+            {"covariance_prior": -np.ones(3), "covariance_type": "diag"},
+            "must be above 0",
+        ),
+        ({"n_components": 5000}, "needs at least as many"),
+    ],
+)
+def test_a_wrong_parameter_is_named(wrong: dict[str, Any], message: str) -> None:
+    model = make(**wrong)
+    with pytest.raises(ValueError, match=message):
+        model.fit(data("drawn")[0])
+    assert not hasattr(model, "means_")
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_failed_fit_leaves_the_model_as_it_was(method: str) -> None:
+    model = make(max_iter=2).fit(data("drawn")[0])
+    before = dict(vars(model))
+    for wrong, message in [
+        (np.full((9, 3), np.nan), "NaN"),
+        (np.zeros((9, 0)), "0 feature"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            getattr(model, method)(wrong)
+        assert vars(model) == before
+
+
+def test_on_a_cluster_as_well_as_here(cluster_client: Any) -> None:
+    train, test = data("drawn")
+    here = make(n_components=4, backend="local").fit(train)
+    there = make(n_components=4).fit(train, client=cluster_client)
+    assert there.history_["bytes"][-1] > 0 == here.history_["bytes"][-1]
+    assert there.score(test) == pytest.approx(here.score(test), rel=0.01)
+    with pytest.raises(ValueError, match="backend is 'local'"):
+        make(backend="local").fit(train, client=cluster_client)
