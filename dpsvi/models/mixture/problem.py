@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dpsvi.engine import LocalProblem
-from dpsvi.models.conjugate import Clock, NaturalParameters, Rows
+from dpsvi.models.adapter import ConjugateProblem, ConjugateWorker
+from dpsvi.models.conjugate import Clock, NaturalParameters
 from dpsvi.models.lda.kernels.arrays import aligned, padded_size
 from dpsvi.models.mixture.kernels import add_rows
 from dpsvi.models.mixture.parameters import MixturePrior, n_statistics
-from dpsvi.models.rounds import ConjugateWorker
 
 __all__ = ["MixtureProblem", "MixtureWorker", "statistics_of"]
 
@@ -23,7 +21,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class MixtureProblem:
+class MixtureProblem(ConjugateProblem[NaturalParameters]):
     """Rows of numbers from K Gaussians with conjugate priors.
 
     The parameters are expected statistics, to which `prior` is added where they are
@@ -55,14 +53,6 @@ class MixtureProblem:
     batch_size: int = 1024
     rows_per_shard: float | None = None
 
-    #: What the amount of an update counts.
-    unit: ClassVar[str] = "rows"
-
-    @property
-    def additive(self) -> bool:
-        """Updates are pure additions."""
-        return True
-
     def empty_parameters(self) -> NaturalParameters:
         """Return statistics of no rows at all."""
         n_features = self.prior.mean.size
@@ -84,23 +74,6 @@ class MixtureProblem:
     ) -> LocalProblem:
         """Open the problem on rows of shape (n_rows, n_features), in float64."""
         return MixtureWorker(self, shard, n_threads, seed)
-
-    def extract(
-        self, parameters: NaturalParameters, request: slice | None
-    ) -> Rows | NaturalParameters:
-        """Copy everything: there is little of it."""
-        return deepcopy(parameters) if request is None else parameters.take(request)
-
-    def merge(
-        self,
-        parameters: NaturalParameters,
-        payloads: Sequence[Rows],
-        rates: Sequence[float],
-    ) -> NaturalParameters:
-        """Add the pushes (Alg. 3 line 4)."""
-        for payload, rate in zip(payloads, rates, strict=True):
-            parameters.add(payload, rate)
-        return parameters
 
 
 class MixtureWorker(ConjugateWorker[NaturalParameters]):
@@ -125,24 +98,18 @@ class MixtureWorker(ConjugateWorker[NaturalParameters]):
         n_threads: int,
         seed: np.random.SeedSequence,
     ) -> None:
-        empty, size = problem.empty_parameters(), problem.batch_size
-        super().__init__(empty, problem.clock, shard.shape[0], size, n_threads, seed)
+        super().__init__(problem, shard.shape[0], n_threads, seed)
         self._problem, self._shard = problem, shard
-        # N, as this shard knows it.
-        self._n_rows = problem.n_rows
-        if problem.rows_per_shard is not None:
-            self._n_rows *= shard.shape[0] / problem.rows_per_shard
-        self._found = [np.zeros_like(empty.weights) for _ in range(n_threads)]
+        shape = problem.empty_parameters().weights.shape
+        self._found = [np.zeros(shape) for _ in range(n_threads)]
 
     def step(self, thread: int, step: int, rows: NDArray[np.int32], noise: int) -> int:
         """Add the expected statistics of a mini-batch."""
-        clock, parameters, found = self.clock, self.parameters, self._found[thread]
-        scale = parameters.scale(clock.log_scale[step])
+        parameters, found = self.parameters, self._found[thread]
         held: Any = parameters.weights[:, : self._problem.n_components]
-        statistics = scale * held
+        statistics = self.scale(step) * held
         _expect(self._shard, rows, self._problem.prior, statistics, found)
-        weight = clock.rates[step] * self._n_rows / max(1, rows.size)
-        found *= weight / parameters.scale(clock.log_scale[step + 1])
+        found *= self.weight(step, rows.size)
         parameters.weights += found
         parameters.totals[thread] += self.totals_of(found)
         return rows.size

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
 from dpsvi.engine import LocalProblem
-from dpsvi.models.conjugate import Clock, Rows
+from dpsvi.models.adapter import ConjugateProblem
+from dpsvi.models.conjugate import Clock
 from dpsvi.models.poisson.parameters import (
     FactorParameters,
     balanced_rates,
@@ -24,7 +22,7 @@ __all__ = ["PoissonProblem"]
 
 
 @dataclass(frozen=True)
-class PoissonProblem:
+class PoissonProblem(ConjugateProblem[FactorParameters]):
     """Counts x_dv ~ Poisson(Σ_k θ_dk β_kv) with Gamma priors on θ and β.
 
     The parameters are a `FactorParameters`: shapes and rates of q(β).
@@ -69,14 +67,6 @@ class PoissonProblem:
     dtype: np.dtype[Any] = np.dtype("float32")  # noqa: RUF009 (immutable)
     rows_per_shard: float | None = None
 
-    #: What the amount of an update counts.
-    unit: ClassVar[str] = "rows"
-
-    @property
-    def additive(self) -> bool:
-        """Updates are pure additions."""
-        return True
-
     def empty_parameters(self) -> FactorParameters:
         """Return q(β) = prior."""
         shape = (self.n_features, self.n_components)
@@ -112,20 +102,3 @@ class PoissonProblem:
     ) -> LocalProblem:
         """Open the problem on a shard: counts in CSR, in the problem's dtype."""
         return PoissonWorker(self, shard, n_threads, seed)
-
-    def extract(
-        self, parameters: FactorParameters, request: NDArray[np.int32] | slice | None
-    ) -> Rows | FactorParameters:
-        """Copy the rows of some features and the rates, or everything."""
-        return deepcopy(parameters) if request is None else parameters.take(request)
-
-    def merge(
-        self,
-        parameters: FactorParameters,
-        payloads: Sequence[Rows],
-        rates: Sequence[float],
-    ) -> FactorParameters:
-        """Add the pushes to the rows that they touch (Alg. 3 line 4)."""
-        for payload, rate in zip(payloads, rates, strict=True):
-            parameters.add(payload, rate)
-        return parameters

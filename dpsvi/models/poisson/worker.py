@@ -8,9 +8,9 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from dpsvi.models.adapter import ConjugateWorker
 from dpsvi.models.poisson.inference import RowInference
 from dpsvi.models.poisson.parameters import FactorParameters
-from dpsvi.models.rounds import ConjugateWorker
 
 if TYPE_CHECKING:
     from dpsvi.models.poisson.problem import PoissonProblem
@@ -40,13 +40,8 @@ class PoissonWorker(ConjugateWorker[FactorParameters]):
         n_threads: int,
         seed: np.random.SeedSequence,
     ) -> None:
-        empty, size = problem.empty_parameters(), problem.batch_size
-        super().__init__(empty, problem.clock, shard.shape[0], size, n_threads, seed)
+        super().__init__(problem, shard.shape[0], n_threads, seed)
         self._problem, self._shard = problem, shard
-        # N, as this shard knows it.
-        self._n_rows = problem.n_rows
-        if problem.rows_per_shard is not None:
-            self._n_rows *= shard.shape[0] / problem.rows_per_shard
         self._threads = [
             RowInference(
                 shard,
@@ -69,13 +64,9 @@ class PoissonWorker(ConjugateWorker[FactorParameters]):
 
     def step(self, thread: int, step: int, rows: NDArray[np.int32], noise: int) -> int:
         """Add the shapes that the counts give, and E[θ] to the rates."""
-        clock, parameters = self.clock, self.parameters
-        before, after = clock.log_scale[step], clock.log_scale[step + 1]
-        inference = self._threads[thread]
-        scale = parameters.scale(before)
-        iterations = inference.infer(rows, parameters, scale, noise)
-        weight = clock.rates[step] * self._n_rows / max(1, rows.size)
-        weight /= parameters.scale(after)
+        inference, parameters = self._threads[thread], self.parameters
+        iterations = inference.infer(rows, parameters, self.scale(step), noise)
+        weight = self.weight(step, rows.size)
         inference.add_statistics(weight, parameters, parameters.totals[thread])
         # The statistics of the rates are the activities themselves.
         rates = parameters.weights[-1, : self._problem.n_components]

@@ -1,13 +1,15 @@
-"""A worker of a conjugate model: p lock-free threads over one array (Alg. 4).
+"""Conjugate models on the engine: master and worker, but for the local step.
 
-What a model adds is a local step: see `ConjugateWorker.step`.
+The master adds pushes to natural parameters (Alg. 3); a worker is p lock-free threads
+over one array (Alg. 4). What a model adds is a prior, a start and a local step.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import Any, Generic, TypeVar
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +18,59 @@ from dpsvi.engine import Snapshot, Update
 from dpsvi.models.conjugate import Clock, NaturalParameters, Rows
 from dpsvi.models.lda.minibatches import MiniBatches
 
-__all__ = ["ConjugateWorker"]
+__all__ = ["ConjugateProblem", "ConjugateWorker"]
 
 Parameters = TypeVar("Parameters", bound=NaturalParameters)
+
+
+class ConjugateProblem(ABC, Generic[Parameters]):
+    """What all conjugate problems have in common: updates are pure additions.
+
+    A model adds `empty_parameters`, `initial_parameters` and `open_worker`.
+
+    Attributes
+    ----------
+    n_rows : float
+        N, the number of rows that a mini-batch stands for.
+    clock : Clock
+        Rates of the local steps, over all workers and threads.
+    batch_size : int
+        Rows of a local step, S.
+    rows_per_shard : float or None
+        On average. A worker takes as many steps as others, so the rows of a large
+        shard must count for more than those of a small one. None: one shard.
+    """
+
+    n_rows: float
+    clock: Clock
+    batch_size: int
+    rows_per_shard: float | None
+
+    #: What the amount of an update counts.
+    unit: ClassVar[str] = "rows"
+
+    @property
+    def additive(self) -> bool:
+        """Whether a lone worker may add to the master's parameters themselves."""
+        return True
+
+    @abstractmethod
+    def empty_parameters(self) -> Parameters:
+        """Return the prior, in the shape that the parameters have."""
+
+    def extract(
+        self, parameters: Parameters, request: NDArray[np.int32] | slice | None
+    ) -> Rows | Parameters:
+        """Copy some rows, or everything."""
+        return deepcopy(parameters) if request is None else parameters.take(request)
+
+    def merge(
+        self, parameters: Parameters, payloads: Sequence[Rows], rates: Sequence[float]
+    ) -> Parameters:
+        """Add the pushes to the rows that they touch (Alg. 3 line 4)."""
+        for payload, rate in zip(payloads, rates, strict=True):
+            parameters.add(payload, rate)
+        return parameters
 
 
 class ConjugateWorker(ABC, Generic[Parameters]):
@@ -29,14 +81,10 @@ class ConjugateWorker(ABC, Generic[Parameters]):
 
     Parameters
     ----------
-    empty : NaturalParameters
-        The prior, in the shape that the parameters have.
-    clock : Clock
-        Rates of the local steps, over all workers and threads.
+    problem : ConjugateProblem
+        What is computed.
     n_observed : int
         Rows of the shard.
-    batch_size : int
-        Rows of a local step, S.
     n_threads : int
         p in the paper.
     seed : numpy.random.SeedSequence
@@ -44,7 +92,7 @@ class ConjugateWorker(ABC, Generic[Parameters]):
 
     Attributes
     ----------
-    clock : Clock
+    n_threads : int
         As given.
     batches : MiniBatches
         Which rows make a mini-batch.
@@ -56,16 +104,19 @@ class ConjugateWorker(ABC, Generic[Parameters]):
 
     def __init__(
         self,
-        empty: Parameters,
-        clock: Clock,
+        problem: ConjugateProblem[Parameters],
         n_observed: int,
-        batch_size: int,
         n_threads: int,
         seed: np.random.SeedSequence,
     ) -> None:
-        self.clock = clock
-        self.batches = MiniBatches(n_observed, batch_size, seed)
-        self._copy, self._n_threads = empty, n_threads
+        self._clock, self.n_threads = problem.clock, n_threads
+        self.batches = MiniBatches(n_observed, problem.batch_size, seed)
+        # N, as this shard knows it.
+        self._n_rows = problem.n_rows
+        if problem.rows_per_shard is not None:
+            self._n_rows *= n_observed / problem.rows_per_shard
+        self._copy = problem.empty_parameters()
+        self._copy.sum_again(n_threads)
         self._noise = int(seed.generate_state(1, np.uint64)[0] >> 1) | 1
         # Mini-batches done in earlier rounds, and the steps of this one.
         self._number, self._steps = 0, range(0)
@@ -95,6 +146,15 @@ class ConjugateWorker(ABC, Generic[Parameters]):
             Iterations that it took, over all rows.
         """
 
+    def scale(self, step: int) -> float:
+        """Return what the weights count before a step: λ = prior + scale · weights."""
+        return self.parameters.scale(self._clock.log_scale[step])
+
+    def weight(self, step: int, n_rows: int) -> float:
+        """Return what statistics of so many rows are to be added with (Eq. 52)."""
+        share = self._clock.rates[step] * self._n_rows / max(1, n_rows)
+        return float(share) / self.parameters.scale(self._clock.log_scale[step + 1])
+
     def totals_of(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Return what added values add to the totals: their column sums."""
         totals: NDArray[np.float64] = values.sum(axis=0, dtype=float)
@@ -113,7 +173,7 @@ class ConjugateWorker(ABC, Generic[Parameters]):
 
     def load(self, snapshot: Snapshot) -> None:
         """Take the parameters, or the rows pulled, in units of this moment."""
-        now = self.clock.log_scale[snapshot.steps.start]
+        now = self._clock.log_scale[snapshot.steps.start]
         self._steps = snapshot.steps
         self._done[:] = 0.0
         if snapshot.shared:
@@ -121,11 +181,9 @@ class ConjugateWorker(ABC, Generic[Parameters]):
             base = self.parameters.log_base
             self.parameters.renew(now)
             renewed = self.parameters.log_base != base
-            if renewed or self.parameters.totals.shape[0] != self._n_threads:
-                self.parameters.sum_again(self._n_threads)
+            if renewed or self.parameters.totals.shape[0] != self.n_threads:
+                self.parameters.sum_again(self.n_threads)
             return
-        if self._copy.totals.shape[0] != self._n_threads:
-            self._copy.sum_again(self._n_threads)
         self._pulled, self.parameters = snapshot.parameters.renewed(now), self._copy
         self.parameters.put(self._pulled)
 
