@@ -102,6 +102,14 @@ CANDIDATES: dict[str, list[Settings]] = {
         {"batch_size": 1024, "learning_offset": 0.0, "tolerance": 1e-2},
         {"learning_offset": 0.0, "tolerance": 1e-2},
     ],
+    "bigartm": [
+        {},
+        {"batch_size": 1024},
+        {"batch_size": 1024, "document_passes": 5},
+        {"batch_size": 1000, "learning_offset": 1024.0},  # defaults
+        {"learning_offset": 1.0, "update_every": 4},
+        {"batch_size": 1024, "learning_decay": 0.5, "document_passes": 20},
+    ],
     "spark": [
         *_SCHEDULES,
         {"batch_size": 2048, "learning_decay": 0.51, "learning_offset": 1024.0},

@@ -65,6 +65,7 @@ SYSTEMS = {
     "tomotopy": System("tomotopy_lda", {"scheme": "COPY_MERGE"}, "tomotopy"),
     "tomotopy-partition": System("tomotopy_lda", {"scheme": "PARTITION"}, "tomotopy"),
     "vw": System("vw_lda", {}, "vowpalwabbit"),
+    "bigartm": System("artm_lda", {}, "bigartm10"),
     "spark": System("spark_lda", {}, "pyspark"),
 }
 
