@@ -11,6 +11,7 @@ from dpsvi.cli.experiment import experiment
 from dpsvi.cli.fit import fit
 from dpsvi.cli.models import evaluate, report, topics, transform
 from dpsvi.cli.rl import rl
+from dpsvi.cli.speedup import calibrate
 
 __all__ = ["main"]
 
@@ -34,3 +35,4 @@ for command in (fit, topics, evaluate, transform, report):
     main.add_command(command)
 main.add_command(rl)
 main.add_command(experiment)
+main.add_command(calibrate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import asdict
+from math import isinf
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -13,7 +14,7 @@ from dpsvi.cli.common import errors_in_words, in_json, tell
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from dpsvi.theory.speedup import Calibration, Forecast
+    from dpsvi.theory.speedup import Calibration, Costs, Forecast
 
 __all__ = ["calibrate"]
 
@@ -31,10 +32,19 @@ _PROCESSES = 2
     help="Drawn from a topic model, or the docstrings of installed packages.",
 )
 @click.option(
-    "--inference", type=click.Choice(["vb", "cvb0"]), default="vb", show_default=True
+    "--inference",
+    type=click.Choice(["vb", "cvb0"]),
+    default="vb",
+    show_default=True,
+    help="The local step: variational Bayes, or collapsed of order zero.",
 )
 @click.option(
-    "-k", "--topics", type=click.IntRange(min=1), default=50, show_default=True
+    "-k",
+    "--topics",
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    help="How many topics.",
 )
 @click.option(
     "--batch-size",
@@ -84,10 +94,11 @@ def calibrate(
 ) -> None:
     """Measure this machine, and say what speed-up to expect of a cluster of its kind.
 
-    Times local steps of LDA on 1 thread to all cores, the master's part of a round, and
-    exchanges with two Dask workers on this machine. Then says what 1 to 64 workers would
-    do with rounds of that length, and how many of them one master bears. Leave the
-    machine alone meanwhile. What is said of more workers than there are is a forecast.
+    Times local steps of LDA on 1 thread to all cores, the master's part of a round,
+    and exchanges with two Dask workers on this machine. Then says what 1 to 64 workers
+    would do with rounds of that length, and how many of them one master bears. Leave
+    the machine alone meanwhile: what else runs on it is taken for its speed. What is
+    said of more workers than there are is a forecast.
 
     \b
     Example:
@@ -123,7 +134,7 @@ def calibrate(
     if as_json:
         tell(facts, "", as_json=True)
     else:
-        _show(made, forecasts, most, costs.service)
+        _show(made, costs, forecasts, most)
 
 
 def _client(stack: ExitStack, cluster: bool | None) -> Any:
@@ -146,47 +157,63 @@ def _client(stack: ExitStack, cluster: bool | None) -> Any:
 def _finite(costs: dict[str, Any]) -> dict[str, Any]:
     """JSON has no infinity: a link without a limit becomes null."""
     bandwidth = costs["bandwidth"]
-    return {**costs, "bandwidth": None if bandwidth == float("inf") else bandwidth}
+    return {**costs, "bandwidth": None if isinf(bandwidth) else bandwidth}
 
 
 def _show(
-    made: Calibration, forecasts: list[Forecast], most: float, service: float
+    made: Calibration, costs: Costs, forecasts: list[Forecast], most: float
 ) -> None:
     from rich.console import Console
 
     console = Console()
-    console.print(_costs_table(made, service))
+    console.print(_costs_table(made))
     console.print()
     console.print(_forecast_table(forecasts))
-    first = forecasts[0]
     console.print(
-        f"\nOne master is saturated by [bold]{most:.0f} workers[/] of "
-        f"{first.n_threads} threads at B = {first.local_steps}; longer rounds "
-        "(--local-steps) bear more.",
-        highlight=False,
-        soft_wrap=True,
+        f"\n{_verdict(costs, forecasts[0], most)}", highlight=False, soft_wrap=True
     )
 
 
-def _costs_table(made: Calibration, service: float) -> Table:
+def _verdict(costs: Costs, first: Forecast, most: float) -> str:
+    """How many workers there may be, and over which network."""
+    threads = "thread" if first.n_threads == 1 else "threads"
+    over = ""
+    if costs.wire_seconds:
+        over = (
+            f" At {_speed(costs.bandwidth)} an exchange takes the master "
+            f"{_ms(costs.service)}."
+        )
+    return (
+        f"One master is saturated by [bold]{most:.0f} workers[/] of {first.n_threads} "
+        f"{threads} at B = {first.local_steps}; longer rounds (--local-steps) bear "
+        f"more.{over}"
+    )
+
+
+def _costs_table(made: Calibration) -> Table:
     from rich.table import Table
 
-    table = Table(title="Measured here", title_justify="left")
-    table.add_column("")
-    table.add_column("", justify="right")
+    table = Table(title="Measured here", title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
     costs = made.costs
     rows = [
         ("a local step on one thread", _ms(costs.step_seconds)),
         ("documents of a step", f"{costs.samples_per_step:.0f}"),
-        ("the master's part of an exchange", _ms(service)),
-        ("a pull, a push", f"{costs.n_bytes / 2**20:.2f} MB"),
+        ("the master's merge and copy", _ms(costs.push_seconds + costs.pull_seconds)),
+        ("a worker's part of an exchange", _ms(made.rounds.loading)),
+        ("a pull, a push", f"{costs.n_bytes / 1e6:.2f} MB"),
     ]
     if made.exchange is not None:
         rows.append(("the scheduler, per exchange", _ms(costs.handling_seconds)))
-        rows.append(("a message, one way", _ms(costs.latency)))
+        rows.append(("a message, one way", _ms(made.exchange.latency)))
+        rows.append(("bytes through the scheduler", _speed(costs.bandwidth)))
     rows += [
-        (f"{found.n_threads} threads do the work of", f"{_times(made, i):.2f}")
-        for i, found in enumerate(made.threads)
+        (
+            f"{found.n_threads} threads do the work of",
+            f"{found.steps_per_second / made.rounds.steps_per_second:.2f}",
+        )
+        for found in made.threads
         if found.n_threads > 1
     ]
     for row in rows:
@@ -211,10 +238,9 @@ def _forecast_table(forecasts: list[Forecast]) -> Table:
     return table
 
 
-def _times(made: Calibration, number: int) -> float:
-    """How many threads the threads of a measurement are worth."""
-    alone = made.threads[0].steps_per_second
-    return made.threads[number].steps_per_second / alone
+def _speed(bandwidth: float) -> str:
+    """In Gbit/s; too fast to be told from nothing is no number."""
+    return "-" if isinf(bandwidth) else f"{bandwidth / 1e9:.1f} Gbit/s"
 
 
 def _ms(seconds: float) -> str:

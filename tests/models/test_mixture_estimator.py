@@ -184,9 +184,61 @@ def test_a_feature_that_never_changes() -> None:
     assert np.isfinite(model.score(train))
 
 
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_features_that_follow_from_others(n_jobs: int) -> None:
+    rng = np.random.default_rng(0)
+    train = data("drawn")[0]
+    one_hot = np.eye(3)[rng.integers(3, size=len(train))]
+    for singular in (
+        np.column_stack([train, train[:, 0]]),
+        np.column_stack([train, one_hot]),
+        rng.normal(size=(8, 20)),
+    ):
+        model = make(n_components=2, max_iter=3, n_jobs=n_jobs).fit(singular)
+        assert np.linalg.eigvalsh(model.covariances_).min() > 0
+        assert np.isfinite(model.score(singular))
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "diag"])
+@pytest.mark.parametrize(("unit", "offset"), [(1e-20, 0.0), (1e20, 0.0), (1.0, 1e9)])
+def test_units_and_offsets_do_not_matter(
+    covariance_type: str, unit: float, offset: float
+) -> None:
+    # Numbers that stay what they are when an offset is added.
+    train = (data("digits")[0] * 16).round() / 16
+    given: Any = {"covariance_type": covariance_type, "max_iter": 3}
+    expected = make(**given).fit(train).score_samples(train)
+    moved = unit * train + offset
+    found = make(**given).fit(moved).score_samples(moved) + 8 * np.log(unit)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("covariance_type", "diag"),
+        ("weight_concentration_prior_type", "dirichlet_distribution"),
+    ],
+)
+def test_another_model_cannot_go_on(name: str, value: str) -> None:
+    train = data("drawn")[0]
+    model = make(max_iter=1).fit(train).set_params(**{name: value})
+    with pytest.raises(ValueError, match=f"{name} is '{value}', and was"):
+        model.partial_fit(train)
+    assert getattr(model.fit(train), name) == value
+
+
+def test_what_cannot_be_squared_is_told() -> None:
+    train = data("drawn")[0].copy()
+    train[5:7, 1] = 1e160, -2e160
+    with pytest.raises(ValueError, match=r"feature 1 .* up to 2e.160; scale it down"):
+        make().fit(train)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
+        ({"covariance_prior": 1.0}, "must be None or an array-like"),
         ({"n_components": 0}, "n_components"),
         ({"covariance_type": "tied"}, "covariance_type"),
         ({"learning_decay": 1.5}, "learning_decay"),

@@ -133,3 +133,8 @@ def test_what_is_no_covariance_is_lifted(covariance_type: Covariance) -> None:
     theta = prior.theta(prior.posterior(torn))
     assert np.isfinite(theta).all()
     assert np.isfinite(statistics_of(X, prior, torn)).all()
+    lifted = prior.lifted(prior.posterior(torn)).covariances
+    whole = prior.lifted(prior.posterior(statistics(X, shares, full=prior.full)))
+    least = np.linalg.eigvalsh(lifted) if prior.full else lifted
+    assert least.min() > 0
+    np.testing.assert_array_equal(lifted[1], whole.covariances[1])

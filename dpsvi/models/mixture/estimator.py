@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
+from copy import copy, deepcopy
 from numbers import Integral, Real
 from typing import Any, Literal, Self
 
@@ -16,9 +16,10 @@ from sklearn.utils.validation import validate_data
 
 from dpsvi.models.lda.awaiting import is_asynchronous
 from dpsvi.models.lda.placement import placement_for
-from dpsvi.models.mixture.fitting import Fit, Standard, standard_of
+from dpsvi.models.mixture.fitting import Fit
 from dpsvi.models.mixture.parameters import Covariance, MixturePrior, Posterior
 from dpsvi.models.mixture.priors import prior_for
+from dpsvi.models.mixture.standard import Standard, standard_of
 from dpsvi.models.unchanged import unchanged_on_error
 
 __all__ = ["DPSVIGaussianMixture"]
@@ -46,7 +47,7 @@ class DPSVIGaussianMixture(BayesianGaussianMixture):
         Passes over the rows.
     batch_size : int or "auto", default="auto"
         Rows of a local step, S in the paper. "auto": an eighth of the rows, or fewer
-        if there are many threads, and at most 4096.
+        if there are many threads, and at most 16,384.
     learning_offset : float, default=1.0
         Steps t = 1, 2, ... have the rates ``(learning_offset + t) ** -learning_decay``;
         those above 0.9 are cut to 0.9.
@@ -157,7 +158,7 @@ degrees_of_freedom_prior_, covariance_prior_ : float or ndarray
         "mean_precision_prior": [None, _POSITIVE],
         "mean_prior": [None, "array-like"],
         "degrees_of_freedom_prior": [None, _POSITIVE],
-        "covariance_prior": [None, "array-like", _POSITIVE],
+        "covariance_prior": [None, "array-like"],
         "n_jobs": [None, Integral],
         "local_steps": [_COUNT, StrOptions({"auto"})],
         "master_batch_size": [None, _COUNT],
@@ -248,7 +249,8 @@ degrees_of_freedom_prior_, covariance_prior_ : float or ndarray
         with unchanged_on_error(self):
             rows = self._checked(X, reset=True)
             place = placement_for(self, rows.shape[0], "online", client)
-            prior, standard = prior_for(self, rows), standard_of(rows)
+            standard = standard_of(rows)
+            prior = prior_for(self, rows, standard)
             random_state = check_random_state(self.random_state)
             fit = Fit(
                 self,
@@ -292,9 +294,11 @@ degrees_of_freedom_prior_, covariance_prior_ : float or ndarray
             place = placement_for(self, rows.shape[0], "online", automatic=False)
             start, n_iter = None, 0
             if first:
-                prior, standard = prior_for(self, rows), standard_of(rows)
+                standard = standard_of(rows)
+                prior = prior_for(self, rows, standard)
                 random_state = check_random_state(self.random_state)
             else:
+                self._check_same_model()
                 prior, standard = self._prior, self._standard
                 start, n_iter = self._statistics(), self.n_iter_
                 random_state = deepcopy(self.random_state_)
@@ -343,6 +347,27 @@ degrees_of_freedom_prior_, covariance_prior_ : float or ndarray
                 "at least as many"
             )
         return rows
+
+    def _check_same_model(self) -> None:
+        """Parameters that decide what the fitted attributes are must stay."""
+        process = self._prior.stick_breaking
+        for name, had in {
+            "covariance_type": self._prior.covariance_type,
+            "weight_concentration_prior_type": "dirichlet_process"
+            if process
+            else "dirichlet_distribution",
+        }.items():
+            if getattr(self, name) != had:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}, and was {had!r} when this "
+                    "model was begun; set it back, or begin anew with fit"
+                )
+
+    def _estimate_log_prob(self, X: Any, **given: Any) -> Any:
+        # Squares are expanded there, and would cancel far from zero.
+        near, center = copy(self), self._standard.center
+        near.means_ = self.means_ - center
+        return super(DPSVIGaussianMixture, near)._estimate_log_prob(X - center, **given)
 
     def _statistics(self) -> NDArray[np.float64]:
         """Return the expected statistics behind the fitted attributes."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +13,11 @@ from threadpoolctl import threadpool_limits
 from dpsvi.engine import Placement, Plan, Result, run
 from dpsvi.models.conjugate import Clock
 from dpsvi.models.lda.minibatches import MiniBatches
-from dpsvi.models.mixture.parameters import MixturePrior, Posterior, pack
+from dpsvi.models.mixture.parameters import MixturePrior, pack
 from dpsvi.models.mixture.problem import MixtureProblem
+from dpsvi.models.mixture.standard import Standard
 
-__all__ = ["Fit", "Standard", "standard_of"]
+__all__ = ["Fit"]
 
 Floats = NDArray[np.float64]
 
@@ -29,54 +29,6 @@ _ROUNDS = 16
 _SAMPLE = 10_000
 # Of k-means, of which the best is taken: on a sample they cost nothing.
 _STARTS = 4
-
-
-class Standard(NamedTuple):
-    """Coordinates in which the data have mean 0 and deviation 1.
-
-    Sums of squares keep their digits there, whatever the units.
-
-    Attributes
-    ----------
-    center, spread : ndarray of shape (n_features,)
-        Of the data.
-    """
-
-    center: Floats
-    spread: Floats
-
-    def of(self, X: Floats) -> Floats:
-        """Return rows in these coordinates."""
-        return np.ascontiguousarray((X - self.center) / self.spread)
-
-    def prior(self, prior: MixturePrior) -> MixturePrior:
-        """Return a prior in these coordinates."""
-        mean = (prior.mean - self.center) / self.spread
-        return replace(
-            prior, mean=mean, covariance=prior.covariance / self._units(prior)
-        )
-
-    def posterior(self, found: Posterior, *, back: bool = False) -> Posterior:
-        """Return a posterior in these coordinates, or `back` in those of the data."""
-        full = found.covariances.ndim == 3
-        units = np.multiply.outer(self.spread, self.spread) if full else self.spread**2
-        if back:
-            means = self.center + self.spread * found.means
-            return found._replace(means=means, covariances=found.covariances * units)
-        means = (found.means - self.center) / self.spread
-        return found._replace(means=means, covariances=found.covariances / units)
-
-    def _units(self, prior: MixturePrior) -> Floats:
-        outer: Floats = np.multiply.outer(self.spread, self.spread)
-        return outer if prior.full else self.spread**2
-
-
-def standard_of(X: Floats) -> Standard:
-    """Return the coordinates in which some rows are standardised."""
-    spread = X.std(axis=0)
-    # A feature that never changes, or only by rounding, stays as it is.
-    still = spread <= 1e-12 * np.abs(X).max(axis=0, initial=0.0)
-    return Standard(X.mean(axis=0), np.where(still, 1.0, spread))
 
 
 class Fit:
@@ -130,7 +82,7 @@ class Fit:
             return int(self.model.batch_size)
         in_flight = self.place.n_workers * self.place.n_threads
         size = self.X.shape[0] // max(8, 2 * in_flight)
-        return int(np.clip(size, 1, 4096))
+        return int(np.clip(size, 1, 16384))
 
     def _problem(self, start: Floats) -> MixtureProblem:
         # The first step is number one: with offset 0 its rate is 1, and is cut.
@@ -240,7 +192,9 @@ class Fit:
                 "squared; scale them down"
             )
         return {
-            "posterior": self.standard.posterior(posterior, back=True),
+            "posterior": self.standard.posterior(
+                self.prior.lifted(posterior), back=True
+            ),
             "history_": result.history,
             "n_iter_": done // self.n_batches,
             "n_batch_iter_": self.first_step + done,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -164,6 +164,26 @@ class MixturePrior:
         theta[:, : counts.size] = packed
         return theta
 
+    def lifted(self, posterior: Posterior) -> Posterior:
+        """Return the posterior with covariances that are some, whatever was lost."""
+        covariances = posterior.covariances
+        floor = self._floor(posterior.degrees_of_freedom)[:, np.newaxis]
+        if not self.full:
+            return posterior._replace(covariances=np.maximum(covariances, floor))
+        values, vectors = np.linalg.eigh(covariances)
+        torn = values.min(axis=1) < floor[:, 0]
+        if not torn.any():
+            return posterior
+        # Less would be lost again when values and vectors are multiplied.
+        floor = np.maximum(floor, 1e-12 * values[:, -1:])
+        roots = vectors * np.sqrt(np.maximum(values, floor))[:, np.newaxis]
+        whole = np.where(
+            torn[:, np.newaxis, np.newaxis],
+            roots @ roots.swapaxes(1, 2),
+            covariances,
+        )
+        return posterior._replace(covariances=whole)
+
     def _floor(self, nu: Floats) -> Floats:
         """Least variance that the prior allows for."""
         least = self.covariance.diagonal() if self.full else self.covariance
@@ -228,5 +248,7 @@ def _inverse(covariances: Floats, floor: Floats) -> tuple[Floats, Floats]:
         values = np.maximum(values, floor[:, np.newaxis])
         inverse = (vectors / values[:, np.newaxis]) @ vectors.swapaxes(1, 2)
         return inverse, np.log(values).sum(axis=1)
-    precisions: Any = np.linalg.inv(covariances)
+    # A triangle can be inverted however small its diagonal is.
+    inverses = np.linalg.inv(roots)
+    precisions: Floats = inverses.swapaxes(1, 2) @ inverses
     return precisions, 2.0 * np.log(roots.diagonal(axis1=1, axis2=2)).sum(axis=1)

@@ -9,13 +9,17 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_array
 
 from dpsvi.models.mixture.parameters import MixturePrior
+from dpsvi.models.mixture.standard import Standard
 
 __all__ = ["prior_for"]
 
 Floats = NDArray[np.float64]
 
+# Of the variances of standardised data, in any direction: no less is believed in.
+_LEAST = 1e-6
 
-def prior_for(model: Any, X: Floats) -> MixturePrior:
+
+def prior_for(model: Any, X: Floats, standard: Standard) -> MixturePrior:
     """Return the prior of an estimator, with scikit-learn's defaults.
 
     Parameters
@@ -24,6 +28,8 @@ def prior_for(model: Any, X: Floats) -> MixturePrior:
         Its parameters count.
     X : ndarray of shape (n_rows, n_features)
         The data.
+    standard : Standard
+        Of the data: in its coordinates variances are compared.
 
     Raises
     ------
@@ -45,7 +51,12 @@ def prior_for(model: Any, X: Floats) -> MixturePrior:
         mean_precision=_or(model.mean_precision_prior, 1.0),
         degrees_of_freedom=degrees,
         mean=_mean(model.mean_prior, X),
-        covariance=_covariance(model.covariance_prior, X, model.covariance_type),
+        covariance=_covariance(
+            model.covariance_prior,
+            X,
+            standard.spread,
+            full=model.covariance_type == "full",
+        ),
     )
 
 
@@ -62,14 +73,10 @@ def _mean(given: Any, X: Floats) -> Floats:
     return mean
 
 
-def _covariance(given: Any, X: Floats, covariance_type: str) -> Floats:
-    n_features, full = X.shape[1], covariance_type == "full"
+def _covariance(given: Any, X: Floats, spread: Floats, *, full: bool) -> Floats:
+    n_features = X.shape[1]
     if given is None:
-        found: Floats = np.atleast_2d(np.cov(X.T)) if full else X.var(axis=0, ddof=1)
-        # A feature that never changes would make it singular.
-        least = np.finfo(float).eps + 1e-6 * np.abs(X).max(axis=0) ** 2
-        still = (found.diagonal() if full else found) <= least * 1e-6
-        return found + (np.diag(still * 1e-6) if full else still * 1e-6)
+        return _covariance_of(X, spread, full=full)
     shape = (n_features, n_features) if full else (n_features,)
     covariance: Floats = check_array(given, dtype=np.float64, ensure_2d=full)
     _check_shape("covariance_prior", covariance, shape)
@@ -80,6 +87,20 @@ def _covariance(given: Any, X: Floats, covariance_type: str) -> Floats:
             + ("symmetric and positive definite" if full else "above 0")
         )
     return covariance
+
+
+def _covariance_of(X: Floats, spread: Floats, *, full: bool) -> Floats:
+    """Return the covariance of the data, lifted until it is one: in any units."""
+    if not full:
+        variances: Floats = X.var(axis=0, ddof=1) / spread**2
+        return np.maximum(variances, _LEAST) * spread**2
+    units = np.multiply.outer(spread, spread)
+    found: Floats = np.atleast_2d(np.cov(X.T)) / units
+    # Features that never change or follow from others, or more than there are rows.
+    if np.linalg.eigvalsh(found)[0] < _LEAST:
+        found[np.diag_indices_from(found)] += _LEAST
+    found *= units
+    return found
 
 
 def _check_shape(name: str, array: Floats, shape: tuple[int, ...]) -> None:

@@ -14,10 +14,10 @@ s those of the master per exchange,
     n* = (Z + s) / s                       (workers that saturate one master)
     E[staleness] = (n - 1) / M             (less where push and pull are two calls)
 
-X follows from mean value analysis (`mean_values`), which is exact for exponential
-service, or from a discrete-event simulation (`simulate`), which also knows constant
-service, merges of M pushes that take time of their own, workers of different speed,
-and faults.
+X follows from mean value analysis (`mean_values`), which is exact where push and pull
+are one call and services are exponential, and close otherwise; or from a discrete-event
+simulation (`simulate`), which also knows constant service, merges of M pushes that take
+time of their own, workers of different speed, and faults.
 
 Assumptions
 -----------
@@ -54,7 +54,6 @@ from dpsvi.theory.speedup.calibration import (
 from dpsvi.theory.speedup.cluster_runs import (
     Comparison,
     Exchange,
-    Sleeping,
     compare,
     measure_exchange,
     steady_rate,
@@ -85,6 +84,7 @@ from dpsvi.theory.speedup.simulation import (
     round_with_faults,
     simulate,
 )
+from dpsvi.theory.speedup.sleeping import Sleeping
 from dpsvi.theory.speedup.threads import ThreadScaling, fit_threads
 
 __all__ = [

@@ -165,9 +165,17 @@ def measure_threads(
         Fitted.
     measured : list of Rounds
         One per number of threads.
+
+    Raises
+    ------
+    ValueError
+        If 1 is not among the numbers of threads.
     """
     logical, physical = cores_at_hand()
     numbers = list(range(1, logical + 1)) if n_threads is None else list(n_threads)
+    if 1 not in numbers:
+        # Found out before the work, not after it.
+        raise ValueError(f"n_threads is {numbers}; measure one thread too: the unit")
     measured = [
         measure_rounds(
             problem, shard, n_threads=p, local_steps=local_steps, rounds=rounds

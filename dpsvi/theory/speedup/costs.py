@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from dpsvi.theory.setting import check_count, check_positive
 from dpsvi.theory.speedup.threads import ThreadScaling
 
-__all__ = ["Costs"]
+__all__ = ["Costs", "check_not_negative"]
 
 # Below this a bandwidth was surely meant in Gbit/s or Mbit/s.
 _LEAST_BANDWIDTH = 1e4
@@ -76,9 +76,7 @@ class Costs:
         check_positive("samples_per_step", self.samples_per_step)
         parts = ("push_seconds", "pull_seconds", "handling_seconds", "latency")
         for name in (*parts, "n_bytes"):
-            value = getattr(self, name)
-            if not (value >= 0 and math.isfinite(value)):
-                raise ValueError(f"{name} is {value!r}; it must be finite, at least 0")
+            check_not_negative(name, getattr(self, name))
         if not self.bandwidth >= _LEAST_BANDWIDTH:
             raise ValueError(
                 f"bandwidth is {self.bandwidth!r}; it is in bits per second: "
@@ -110,11 +108,23 @@ class Costs:
         return 2 * self.wire_seconds + self.pull_seconds + self.push_seconds
 
     @property
+    def visits(self) -> tuple[tuple[float, ...], ...]:
+        """Seconds of each visit of an exchange to the master, and to the event loop.
+
+        These are the places where workers queue, as `mean_values` takes them.
+        """
+        wire = self.wire_seconds
+        master: tuple[float, ...] = (self.service,)
+        if self.trips == 2:
+            master = self.push_seconds + wire, self.pull_seconds + wire
+        if not self.handling_seconds:
+            return (master,)
+        return master, (self.handling_seconds / self.trips,) * self.trips
+
+    @property
     def demands(self) -> tuple[float, ...]:
-        """Seconds of an exchange at each place where workers queue."""
-        if self.handling_seconds:
-            return self.service, self.handling_seconds
-        return (self.service,)
+        """Seconds of a whole exchange at each of these places."""
+        return tuple(sum(seconds) for seconds in self.visits)
 
     def working(self, n_threads: int = 1, local_steps: int = 1) -> float:
         """Return B t_u p / σ(p): what the steps of a round take."""
@@ -159,3 +169,9 @@ class Costs:
             pull_seconds=self.pull_seconds / n_masters,
             n_bytes=self.n_bytes / n_masters,
         )
+
+
+def check_not_negative(name: str, value: float) -> None:
+    """Raise ValueError unless a number is finite and at least 0."""
+    if not (value >= 0 and math.isfinite(value)):
+        raise ValueError(f"{name} is {value!r}; it must be finite and at least 0")

@@ -113,7 +113,7 @@ def forecast(
     check_count("master_batch_size", master_batch_size, least=1)
     think, steps = costs.think(n_threads, local_steps), n_threads * local_steps
     most = max(wanted, default=1)
-    found = mean_values(most, think, costs.demands, service_spread=service_spread)
+    found = mean_values(most, think, costs.visits, service_spread=service_spread)
     forecasts = []
     for n in wanted:
         rate, response = found.throughput[n - 1], found.response[n - 1]
@@ -146,8 +146,8 @@ def saturating_workers(
     Examples
     --------
     >>> costs = Costs(step_seconds=0.3, push_seconds=0.02, latency=0.01)
-    >>> saturating_workers(costs, local_steps=15)
-    227.0
+    >>> round(saturating_workers(costs, local_steps=15))
+    227
     """
     return knee(costs.think(n_threads, local_steps), costs.demands)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -42,7 +43,8 @@ class Calibration:
     threads : list of Rounds
         With 1, 2, ... threads; empty if they were not measured.
     exchange : Exchange or None
-        On the cluster; None: there was none, and messages cost nothing.
+        On the cluster, of next to no bytes; None: there was none, and messages cost
+        nothing. What bytes cost there is the bandwidth of `costs`.
     """
 
     costs: Costs
@@ -102,20 +104,30 @@ def calibrate(
     given = {"local_steps": local_steps, "rounds": rounds}
     threads: list[Rounds] = []
     scaling = ThreadScaling()
-    if n_threads is None or list(n_threads) != [1]:
+    if n_threads is not None and list(n_threads) == [1]:
+        alone = measure_rounds(problem, shard, **given)
+    else:
         scaling, threads = measure_threads(
             problem, shard, n_threads=n_threads, cores=cores, **given
         )
-    own = threads[0] if threads else measure_rounds(problem, shard, **given)
-    exchange = None if client is None else measure_exchange(client)
-    costs = costs_of(own, scaling)
-    if exchange is not None:
+        alone = next(found for found in threads if found.n_threads == 1)
+    costs, exchange = costs_of(alone, scaling), None
+    if client is not None:
+        exchange = measure_exchange(client)
         costs = replace(
             costs,
             latency=costs.latency + exchange.latency,
             handling_seconds=exchange.handling,
+            bandwidth=_bandwidth(client, alone.n_bytes, exchange.handling),
         )
-    return Calibration(costs, local_steps, own, threads, exchange)
+    return Calibration(costs, local_steps, alone, threads, exchange)
+
+
+def _bandwidth(client: Any, n_bytes: float, handling: float) -> float:
+    """Bits per second at which the scheduler takes in and hands out what is large."""
+    large = measure_exchange(client, size=max(1, round(n_bytes / 8)))
+    more = large.handling - handling
+    return 2 * 8 * n_bytes / more if more > 0 else math.inf
 
 
 def topics_problem(

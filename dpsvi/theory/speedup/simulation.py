@@ -10,25 +10,24 @@ loses the round, and come back after some time. No arithmetic is done, only coun
 
 from __future__ import annotations
 
-import heapq
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import count, repeat
-from typing import NamedTuple
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dpsvi.theory.setting import check_count, check_positive
-from dpsvi.theory.speedup.costs import Costs
+from dpsvi.theory.speedup.costs import Costs, check_not_negative
+from dpsvi.theory.speedup.events import SimulatedCluster, Tally, route_of
 
 __all__ = ["Faults", "Outcome", "round_with_faults", "simulate"]
 
 # Random numbers drawn at a time.
 _BLOCK = 4096
-# Share of the rounds at the start that are left out: queues have to fill first.
-_START = 0.1
+# Services that vary less are constant: the shape of their distribution overflows.
+_LEAST_SPREAD = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +51,7 @@ class Faults:
 
     def __post_init__(self) -> None:
         check_positive("rate", self.rate)
-        _check_seconds("repair_seconds", self.repair_seconds)
+        check_not_negative("repair_seconds", self.repair_seconds)
 
 
 @dataclass(frozen=True)
@@ -141,23 +140,24 @@ def simulate(
     --------
     >>> costs = Costs(step_seconds=1.0, push_seconds=0.05)
     >>> found = simulate(costs, 4, rounds=5_000)
-    >>> round(found.throughput, 1), round(found.staleness.mean(), 1)
+    >>> round(found.throughput, 1), round(float(found.staleness.mean()), 1)
     (3.8, 3.0)
     """
     check_count("n_workers", n_workers, least=1)
     check_count("rounds", rounds, least=1)
     check_count("master_batch_size", master_batch_size, least=1)
-    _check_seconds("merge_seconds", merge_seconds)
-    _check_seconds("spread", spread)
-    _check_seconds("service_spread", service_spread)
+    check_not_negative("merge_seconds", merge_seconds)
+    check_not_negative("spread", spread)
+    check_not_negative("service_spread", service_spread)
     pace = _speeds(speeds, n_workers)
     rng = np.random.default_rng(seed)
     work = _lognormal(rng, costs.working(n_threads, local_steps), spread)
-    route = _route(costs, work, lambda mean: _gamma(rng, mean, service_spread))
+    route = route_of(costs, work, lambda mean: _gamma(rng, mean, service_spread))
     deaths = repeat(math.inf) if faults is None else _gamma(rng, 1 / faults.rate, 1.0)
     repair = 0.0 if faults is None else faults.repair_seconds
-    world = _World(route, pace, deaths, repair)
-    return world.run(rounds, master_batch_size, merge_seconds)
+    cluster = SimulatedCluster(route, pace, deaths, repair)
+    since, tally, warm = cluster.run(rounds, master_batch_size, merge_seconds)
+    return _outcome(since, tally, warm, n_workers)
 
 
 def round_with_faults(work: float, faults: Faults, *, spread: float = 0.3) -> float:
@@ -189,153 +189,11 @@ def _speeds(speeds: Sequence[float] | None, n_workers: int) -> list[float]:
     return pace
 
 
-def _check_seconds(name: str, value: float) -> None:
-    if not (value >= 0 and math.isfinite(value)):
-        raise ValueError(f"{name} is {value!r}; it must be finite and at least 0")
-
-
-class _Stage(NamedTuple):
-    """A part of the route: a delay (place -1), or a service at a place."""
-
-    place: int
-    seconds: Iterator[float]
-    following: int
-    pushes: bool = False
-    pulls: bool = False
-    works: bool = False
-
-
-def _route(
-    costs: Costs, work: Iterator[float], drawn: Callable[[float], Iterator[float]]
-) -> list[_Stage]:
-    """Where a worker passes, from pull to pull; stage 5 is where one begins anew."""
-    way = repeat(costs.latency)
-    # The event loop, place 1, sees each call.
-    handling = drawn(costs.handling_seconds / costs.trips)
-    wire, both = costs.wire_seconds, costs.trips == 1
-    pushing = costs.service if both else costs.push_seconds + wire
-    return [
-        _Stage(-1, work, 1, works=True),
-        _Stage(-1, way, 2),
-        _Stage(1, handling, 3),
-        _Stage(0, drawn(pushing), 4, pushes=True, pulls=both),
-        # The answer to a push is the pull of the next round, or else asks for one.
-        _Stage(-1, way, 0 if both else 5),
-        _Stage(-1, way, 6),
-        _Stage(1, handling, 7),
-        _Stage(0, drawn(costs.pull_seconds + wire), 8, pulls=True),
-        _Stage(-1, way, 0),
-    ]
-
-
-_ANEW = 5
-
-
-class _Count:
-    """Versions and staleness, once so many pushes have been left out."""
-
-    def __init__(self, n_workers: int, rounds: int, merge_size: int) -> None:
-        self._based_on = [0] * n_workers
-        self._merge_size = merge_size
-        self.version = self.pushes = self.losses = 0
-        self.staleness = np.empty(rounds, np.int64)
-        self.pusher = np.empty(rounds, np.int64)
-
-    def pull(self, worker: int) -> None:
-        self._based_on[worker] = self.version
-
-    def push(self, worker: int) -> bool:
-        """Take a push in; say whether it makes a merge."""
-        self.staleness[self.pushes] = self.version - self._based_on[worker]
-        self.pusher[self.pushes] = worker
-        self.pushes += 1
-        merges = self.pushes % self._merge_size == 0
-        self.version += merges
-        return merges
-
-
-class _World:
-    """Workers on their route; time is that of the event in hand.
-
-    Events are arrivals at stages. Places serve in order of arrival, which is the order
-    of events, so that the end of a service is known as soon as it is asked for.
-    """
-
-    def __init__(
-        self,
-        route: list[_Stage],
-        speeds: list[float],
-        deaths: Iterator[float],
-        repair: float,
-    ) -> None:
-        self._route, self._speeds = route, speeds
-        self._deaths, self._repair = deaths, repair
-        self._free = [0.0, 0.0]
-        self._served = self._stayed = 0.0
-
-    def run(self, rounds: int, merge_size: int, merge_seconds: float) -> Outcome:
-        """Go on until there were so many pushes."""
-        n = len(self._speeds)
-        counted, order = _Count(n, rounds, merge_size), count()
-        events = [(0.0, next(order), worker, 0) for worker in range(n)]
-        warm, now = int(rounds * _START), 0.0
-        begun = self._marks(now, counted)
-        while counted.pushes < rounds:
-            now, _, worker, number = events[0]
-            stage = self._route[number]
-            if stage.works:
-                end, following = self._work(stage, now, worker, counted)
-            else:
-                end, following = self._pass(stage, now), stage.following
-            if stage.pushes:
-                if counted.push(worker):
-                    end = self._lengthen(end, merge_seconds)
-                if counted.pushes == warm:
-                    begun = self._marks(now, counted)
-            if stage.pulls:
-                counted.pull(worker)
-            heapq.heapreplace(events, (end, next(order), worker, following))
-        since = self._marks(now, counted) - begun
-        return _outcome(since, counted, warm, n)
-
-    def _marks(self, now: float, counted: _Count) -> NDArray[np.float64]:
-        busy = self._served, self._stayed
-        return np.array([now, *busy, counted.version, counted.losses])
-
-    def _work(
-        self, stage: _Stage, now: float, worker: int, counted: _Count
-    ) -> tuple[float, int]:
-        """Do the steps of a round, or die on the way and begin anew."""
-        seconds, death = next(stage.seconds) / self._speeds[worker], next(self._deaths)
-        if death > seconds:
-            return now + seconds, stage.following
-        counted.losses += 1
-        return now + death + self._repair, _ANEW
-
-    def _pass(self, stage: _Stage, now: float) -> float:
-        """Return when a delay or a service is over."""
-        seconds = next(stage.seconds)
-        if stage.place < 0:
-            return now + seconds
-        end = max(now, self._free[stage.place]) + seconds
-        self._free[stage.place] = end
-        self._stayed += end - now
-        self._served += seconds if stage.place == 0 else 0.0
-        return end
-
-    def _lengthen(self, end: float, seconds: float) -> float:
-        """The master goes on with a merge; who has pushed last waits for it."""
-        self._free[0] = end + seconds
-        self._served += seconds
-        self._stayed += seconds
-        return end + seconds
-
-
 def _outcome(
-    since: NDArray[np.float64], counted: _Count, warm: int, n_workers: int
+    since: NDArray[np.float64], tally: Tally, warm: int, n_workers: int
 ) -> Outcome:
     seconds, served, stayed, merges, losses = since.tolist()
-    rounds = counted.pushes - warm
+    rounds = tally.pushes - warm
     seconds = seconds or math.ulp(1.0)
     return Outcome(
         seconds=seconds,
@@ -344,8 +202,8 @@ def _outcome(
         losses=int(losses),
         busy=min(1.0, served / seconds),
         response=stayed / rounds,
-        staleness=counted.staleness[warm:],
-        rounds_of=np.bincount(counted.pusher[warm:], minlength=n_workers),
+        staleness=tally.staleness[warm:],
+        rounds_of=np.bincount(tally.pusher[warm:], minlength=n_workers),
     )
 
 
@@ -358,7 +216,7 @@ def _lognormal(rng: np.random.Generator, mean: float, spread: float) -> Iterator
 
 def _gamma(rng: np.random.Generator, mean: float, spread: float) -> Iterator[float]:
     """The same of another shape: exponential with a spread of 1."""
-    if spread == 0 or mean == 0:
+    if spread < _LEAST_SPREAD or mean == 0:
         yield from repeat(mean)
     shape = spread**-2
     while True:

@@ -108,7 +108,7 @@ def fit_threads(
     --------
     >>> fitted = fit_threads([1, 2, 4], [100.0, 190.0, 340.0])
     >>> round(fitted.contention, 3)
-    0.048
+    0.046
     """
     p, rate = np.asarray(n_threads, dtype=float), np.asarray(throughput, dtype=float)
     if p.shape != rate.shape or p.ndim != 1:
