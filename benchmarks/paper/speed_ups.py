@@ -13,6 +13,7 @@ from dpsvi.experiments.topics import MANY, Rule, TopicStudy
 from dpsvi.theory.speedup.calibration import measure_threads
 from dpsvi.theory.speedup.costs import Costs
 from dpsvi.theory.speedup.forecast import forecast
+from dpsvi.theory.speedup.threads import ThreadScaling
 
 __all__ = [
     "HERE",
@@ -39,13 +40,23 @@ def network_costs(study: TopicStudy) -> dict[str, Costs]:
     """Return costs on nodes of six cores with 1 Gbit/s between them.
 
     With the steps of this machine, and with steps as slow as the paper's may have been.
-    How well threads scale is measured on the cores at hand and carried on to six.
+    How well threads scale is measured on the cores at hand and carried on to six; for
+    slow steps on a model and mini-batches that make them long.
     """
+    long = TopicStudy(n_topics=100, batch_size=128, counts=study.train)
+    here, slow = (
+        replace(study.costs, threads=_scaling(made)).over(
+            bandwidth=_BANDWIDTH, latency=_LATENCY
+        )
+        for made in (study, long)
+    )
+    return {HERE: here, SLOW: replace(slow, step_seconds=_SLOW_STEP)}
+
+
+def _scaling(study: TopicStudy) -> ThreadScaling:
     problem = study.problem(0.01, MANY)
-    scaling, _ = measure_threads(problem, study.train, local_steps=50, rounds=12)
-    here = replace(study.costs, threads=replace(scaling, cores=_CORES))
-    here = here.over(bandwidth=_BANDWIDTH, latency=_LATENCY)
-    return {HERE: here, SLOW: replace(here, step_seconds=_SLOW_STEP)}
+    found, _ = measure_threads(problem, study.train, local_steps=40, rounds=12)
+    return replace(found, cores=_CORES)
 
 
 def simulated_rows(
