@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from dpsvi.engine import Plan, run
@@ -43,16 +44,22 @@ def find(*, full: bool = False) -> Finding:
         [
             Claim.judged(
                 "More workers of more threads get through the data sooner",
-                finals[-1]["seconds"] < finals[0]["seconds"] / 9,
-                f"{finals[0]['seconds']:.1f} s with one of one, "
-                f"{finals[-1]['seconds']:.2f} s with nine of nine.",
+                all(
+                    after["seconds"] < before["seconds"]
+                    for before, after in pairwise(finals)
+                ),
+                f"{finals[0]['seconds']:.2f} s with one of one, "
+                f"{finals[-1]['seconds']:.2f} s with nine of nine, to the end of the "
+                "data.",
             ),
             Claim.judged(
                 "to the same perplexity",
                 max(ends) < 1.05 * ends[0],
                 "At the end: "
                 + ", ".join(f"{end:,.0f}" for end in ends)
-                + f" for n = {', '.join(map(str, numbers))}.",
+                + f" for n = {', '.join(map(str, numbers))}. With nine of nine "
+                f"{81 * _B * study.batch_size:,} of {study.train.shape[0]:,} documents "
+                "are under way at once.",
             ),
         ],
         lambda figure: _draw(figure, rows, numbers),

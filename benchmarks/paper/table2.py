@@ -131,4 +131,5 @@ def _draw(figure: Any, rows: Sequence[dict[str, Any]]) -> None:
     axes.set_yscale("symlog", linthresh=0.1)
     axes.axhline(0, color="#999999", linestyle=":")
     figure.legend(frameon=False, fontsize=8, loc="outside lower center", ncols=3)
+    axes.set_ylim(-0.2, 20)
     tidy(axes, "", "", "0: random, 1: human")
