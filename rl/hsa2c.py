@@ -14,13 +14,9 @@ The family of the paper, by parameters alone:
 =========  ==========================================================================
 A3C/PA3C   one worker: threads update the parameters of the master themselves
 DA3C       workers of one thread, B = 1
-DDRL A3C   likewise with M = number of workers and bounded staleness 0
+DDRL A3C   likewise, synchronous: M = number of workers, who wait for the merge
 A2C        one worker of one thread, B = 1
 =========  ==========================================================================
-
-Nobody waits for anybody: with bounded staleness 0 every gradient that is merged is one
-of the current parameters, as in synchronous learning, and one that comes too late is
-dropped instead of waited for.
 
 As in the paper the statistics of RMSProp and Adam stay at the worker: what is pushed
 is how far the parameters have moved. They come along only where a checkpoint is to

@@ -109,6 +109,19 @@ def mixture(n_workers: int) -> Case:
     return Case(problem, shards, N_STEPS, N_STEPS * BATCH, {"local_steps": 2})
 
 
+def agents(n_workers: int) -> Case:
+    """Actor-critics."""
+    pytest.importorskip("torch")
+    pytest.importorskip("gymnasium")
+    from dpsvi.rl.environments import spec_of
+    from dpsvi.rl.hsa2c import HSA2CProblem
+    from dpsvi.rl.settings import Settings
+
+    settings = Settings(n_environments=2, n_steps=5, total_local_steps=12)
+    problem = HSA2CProblem("CartPole-v1", spec_of("CartPole-v1"), settings)
+    return Case(problem, [None] * n_workers, 12, 12 * settings.samples)
+
+
 def toy(name: str) -> Callable[[int], Case]:
     """The engine's own small problems."""
 
@@ -135,6 +148,7 @@ PROBLEMS = {
     "lda vb batch": lda("vb", "batch"),
     "poisson": poisson,
     "mixture": mixture,
+    "hsa2c": agents,
     "counting": toy("counting"),
     "least squares": toy("least squares"),
 }
@@ -188,6 +202,20 @@ def test_everything_runs_everywhere(
         assert np.all(np.diff(history[column]) >= 0)
     weights = getattr(result.parameters, "weights", result.parameters)
     assert np.isfinite(weights).all()
+
+
+def test_synchronous_workers_are_never_stale(backend: Backend) -> None:
+    # 30 steps, two a round, three workers: five merges of one push each.
+    case = PROBLEMS["counting"](3)
+    plan = Plan(total_steps=30, n_workers=3, local_steps=2, synchronous=True, seed=0)
+    result = run(case.problem, case.shards, plan, backend=backend)
+    assert result.reason == "completed"
+    assert result.counters.steps_merged == 30
+    assert result.counters.dropped == 0
+    assert result.history["version"].tolist() == [1, 2, 3, 4, 5]
+    assert result.history["steps"].tolist() == [6, 12, 18, 24, 30]
+    assert not result.history["staleness_max"].any()
+    np.testing.assert_array_equal(result.parameters, [1.0] * 30 + [30.0])
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)

@@ -189,6 +189,17 @@ class Master:
             parameters = self.extract(request)
         return Snapshot(parameters, self.version, steps, shared)
 
+    def may_pull(self, worker: int | str) -> bool:
+        """Whether a worker is to go on; one of a synchronous plan waits for its merge.
+
+        Nobody waits for steps that are not there.
+        """
+        if not self.plan.synchronous or self.stopped is not None:
+            return True
+        if self.counters.steps_reserved >= self.plan.total_steps:
+            return True
+        return all(push.worker != worker for push, _ in self._pending)
+
     def extract(self, request: Request = None) -> Parameters:
         """Copy a part of the parameters, or all of them."""
         select = getattr(self.problem, "extract", None)

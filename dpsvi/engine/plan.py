@@ -41,6 +41,9 @@ class Plan:
         Seconds after which no step is started.
     max_staleness : int or None, default=None
         Pushes staler than this many versions are dropped; None: no bound.
+    synchronous : bool, default=False
+        A worker pulls again once its push has been merged. With M = n nothing is
+        stale, and every merge has one push of each worker.
     admission : callable, default=accept_all
         From staleness to weight, see `dpsvi.engine.admission`.
     global_rate : callable, default=constant(1.0)
@@ -79,6 +82,7 @@ class Plan:
     master_batch_size: int | None = None
     max_time: float | None = None
     max_staleness: int | None = None
+    synchronous: bool = False
     admission: Admission = accept_all
     global_rate: Schedule = constant(1.0)  # noqa: RUF009 (immutable)
     aggregate: Literal["sum", "mean"] = "sum"
@@ -103,6 +107,11 @@ class Plan:
         if self.aggregate not in ("sum", "mean"):
             raise ValueError(
                 f"aggregate is {self.aggregate!r}; it must be 'sum' or 'mean'"
+            )
+        if self.synchronous and self.merge_size > self.n_workers:
+            raise ValueError(
+                f"master_batch_size is {self.merge_size} with {self.n_workers} "
+                "synchronous workers, who would wait for ever: give n_workers at most"
             )
 
     @property

@@ -22,6 +22,11 @@ from dpsvi.engine import Plan
         ({"local_steps": "auto"}, TypeError, "local_steps is 'auto'"),
         ({"master_batch_size": 0}, ValueError, "master_batch_size is 0"),
         ({"max_staleness": -1}, ValueError, "max_staleness is -1"),
+        (
+            {"n_workers": 2, "synchronous": True, "master_batch_size": 3},
+            ValueError,
+            "3 with 2 synchronous workers",
+        ),
         ({"boundaries": 0}, ValueError, "boundaries is 0"),
         ({"seed": -1}, ValueError, "seed is -1"),
         ({"max_time": 0}, ValueError, "max_time is 0"),

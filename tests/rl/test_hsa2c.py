@@ -69,9 +69,7 @@ def replayed(asked: HSA2CProblem, plan: Plan, log: Any) -> Any:
     velocity = np.zeros_like(theta)
     for arrival in log:
         gradient = workers[arrival.worker].differentiate(thetas[arrival.based_on])
-        staleness = len(thetas) - 1 - arrival.based_on
-        if plan.max_staleness is None or staleness <= plan.max_staleness:
-            gradients.append(gradient.copy())
+        gradients.append(gradient.copy())
         if len(gradients) == plan.merge_size:
             rho = 1.0 / plan.merge_size if plan.aggregate == "mean" else 1.0
             step = -rho * asked.settings.learning_rate * np.sum(gradients, axis=0)
@@ -86,7 +84,7 @@ FAMILY = {
     "DA3C": ({"n_workers": 2, "master_batch_size": 1}, {}),
     "DA3C with momentum": ({"n_workers": 2, "master_batch_size": 1}, {"momentum": 0.5}),
     "DA3C, sums of two": ({"n_workers": 3, "master_batch_size": 2}, {}),
-    "DDRL A3C": ({"n_workers": 2, "max_staleness": 0, "aggregate": "mean"}, {}),
+    "DDRL A3C": ({"n_workers": 2, "synchronous": True, "aggregate": "mean"}, {}),
 }
 
 
@@ -101,14 +99,15 @@ def test_the_family_of_the_paper_by_parameters_alone(name: str) -> None:
     with one_torch_thread():
         expected = replayed(asked, plan, result.log)
         unmoved = replayed(asked, plan, [])
-    if result.counters.steps_merged % plan.merge_size == 0:
-        np.testing.assert_allclose(result.parameters.weights, expected, atol=1e-5)
-    assert result.counters.merged == 20 * result.counters.steps_merged
+    assert result.counters.steps_merged == 24
+    np.testing.assert_allclose(result.parameters.weights, expected, atol=1e-5)
+    assert result.counters.merged == 20 * 24
     assert np.abs(expected - unmoved).max() > 1e-3
     if name == "DDRL A3C":
-        # Every gradient that was merged is one of the current parameters.
+        # Every gradient is one of the current parameters, and one of each worker.
         assert not result.history["staleness_max"].any()
-        assert result.counters.too_stale > 0
+        pushed = np.reshape([arrival.worker for arrival in result.log], (12, 2))
+        assert np.sort(pushed).tolist() == [[0, 1]] * 12
 
 
 def test_a3c_threads_update_the_masters_parameters() -> None:

@@ -130,6 +130,8 @@ class _Crew:
         """Load a snapshot; nobody merges while it is copied."""
         request = worker.request()
         with self._gate:
+            while not (self._master.may_pull(worker.name) or self._halted()):
+                self._gate.wait(_SLICE)
             snapshot = self._master.snapshot(worker.round_steps, request)
         return worker.load(snapshot)
 

@@ -110,7 +110,7 @@ class Simulated:
         exchange = DirectExchange(master, recorder)
         try:
             with CtrlC(lambda: recorder.stop("interrupted")):
-                self._replay(workers, exchange, deliveries, recorder)
+                self._replay(master, workers, exchange, deliveries, recorder)
                 finish(master, recorder)
         finally:
             # The next run of this instance starts at 0 too, and repeats every bit.
@@ -119,6 +119,7 @@ class Simulated:
 
     def _replay(
         self,
+        master: Master,
         workers: Sequence[Worker],
         exchange: DirectExchange,
         deliveries: Iterator[tuple[float, int]],
@@ -126,6 +127,7 @@ class Simulated:
     ) -> None:
         self.recorded_order = []
         busy = {worker.name for worker in workers if exchange.pull(worker)}
+        waiting: set[int | str] = set()
         while busy and not recorder.finished():
             time, name = next(deliveries)
             if name not in busy:
@@ -137,8 +139,13 @@ class Simulated:
             push = workers[name].round()
             if push is not None:
                 exchange.push(push)
-            if recorder.finished() or not exchange.pull(workers[name]):
-                busy.discard(name)
+            busy.discard(name)
+            waiting.add(name)
+            if recorder.finished():
+                break
+            free = sorted(other for other in waiting if master.may_pull(other))
+            waiting.difference_update(free)
+            busy.update(other for other in free if exchange.pull(workers[other]))
 
     def _deliveries(self, n_workers: int) -> Iterator[tuple[float, int]]:
         """Endless (time, worker) in order of time."""

@@ -16,6 +16,8 @@ from dpsvi.engine.backends.dask.wire import PROTOCOL, operation, pack, unpack
 __all__ = ["HOST_NAME", "MasterHost"]
 
 HOST_NAME = f"dpsvi-master-{PROTOCOL}"
+# Seconds after which a worker that waits for a merge asks again.
+_PATIENCE = 10.0
 
 Reply = dict[str, Any]
 
@@ -130,12 +132,14 @@ class MasterHost(SchedulerPlugin):
     async def pull(
         self, session: str, incarnation: str, number: int, n_steps: int, request: Any
     ) -> Reply:
-        """Alg. 2 line 3."""
+        """Alg. 2 line 3; "wait" asks a synchronous worker to ask again."""
         found = self._sessions.get(session)
         if found is None:
-            return _reply(snapshot=None)
+            return _reply(snapshot=None, wait=False)
+        if not await found.turn(incarnation, _PATIENCE):
+            return _reply(snapshot=None, wait=True)
         snapshot = await found.do(found.snapshot, incarnation, number, n_steps, request)
-        return _reply(snapshot=snapshot)
+        return _reply(snapshot=snapshot, wait=False)
 
     async def push(self, session: str, push: Any, size: int) -> Reply:
         """Alg. 1 line 3."""

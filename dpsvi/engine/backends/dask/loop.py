@@ -128,9 +128,10 @@ class RemoteExchange:
         request, _ = pack(worker.request())
         # Numbered, so that a question asked twice is answered with the same steps.
         self._pulls += 1
-        reply = self._call(
-            "pull", number=self._pulls, n_steps=worker.round_steps, request=request
-        )
+        ask = {"number": self._pulls, "n_steps": worker.round_steps}
+        while (reply := self._call("pull", **ask, request=request))["wait"]:
+            if self.stopped:
+                return False
         snapshot = reply["snapshot"]
         loaded = snapshot is not None and worker.load(snapshot)
         self._pulled = time.perf_counter()

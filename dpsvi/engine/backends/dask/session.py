@@ -115,6 +115,20 @@ class Session:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), seconds)
 
+    async def turn(self, incarnation: str, seconds: float) -> bool:
+        """Wait until a loop may pull; False if it may not after so many seconds."""
+        end = time.monotonic() + seconds
+        # Taken before the question, so that no merge in between is missed.
+        changed = self._changed
+        while not await self.do(self._may_pull, incarnation):
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            with suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), left)
+            changed = self._changed
+        return True
+
     def news(self, known: int) -> list[News]:
         """Return the merges after the first so many; forget what is known."""
         del self._news[: known - self._told]
@@ -170,6 +184,11 @@ class Session:
         """End the thread once its work in hand is done."""
         self.master.stop("closed")
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _may_pull(self, incarnation: str) -> bool:
+        if not self.listens_to(incarnation):
+            return True
+        return self.master.may_pull(self.members[incarnation].slot)
 
     def _take_snapshot(
         self, incarnation: str, number: int, n_steps: int, request: Request
