@@ -127,7 +127,7 @@ class Simulated:
     ) -> None:
         self.recorded_order = []
         busy = {worker.name for worker in workers if exchange.pull(worker)}
-        waiting: set[int | str] = set()
+        waiting: set[int] = set()
         while busy and not recorder.finished():
             time, name = next(deliveries)
             if name not in busy:
