@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 
 from dpsvi import DPSVILatentDirichletAllocation
-from dpsvi.datasets import make_corpus
+from dpsvi.datasets import make_corpus, open_corpus
 from dpsvi.engine import Checkpoint, Saved
 from dpsvi.engine import checkpoint as module
 from dpsvi.engine.lockfree import Steps
+from dpsvi.models.lda import identity
 from dpsvi.models.lda.fitting import Fit
-from dpsvi.models.lda.sources import source_for
+from dpsvi.models.lda.sources import Held, source_for
 
 COUNTS = make_corpus(300, n_topics=4, random_state=0).counts
 
@@ -199,3 +200,109 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
         make().fit(COUNTS, checkpoint=path)
     with pytest.raises(ValueError, match="there is no folder"):
         make().fit(COUNTS, checkpoint=tmp_path / "not" / "there.npz")
+
+
+OTHER = make_corpus(300, n_topics=4, random_state=1).counts
+
+
+@pytest.mark.parametrize(
+    ("counts", "given", "named"),
+    [
+        (OTHER, {}, "documents"),
+        (COUNTS[::-1], {}, "documents"),
+        (COUNTS, {"random_state": 1}, "random_state"),
+        (COUNTS, {"random_state": np.int64(1)}, "random_state"),
+        (COUNTS, {"doc_topic_prior": 0.3}, "doc_topic_prior"),
+        (COUNTS, {"doc_topic_prior": [0.1, 0.2, 0.3, 0.4]}, "doc_topic_prior"),
+        (COUNTS, {"doc_topic_prior": "auto"}, "doc_topic_prior"),
+        (COUNTS, {"topic_word_prior": 0.3}, "topic_word_prior"),
+        (COUNTS, {"mean_change_tol": 1e-4}, "mean_change_tol"),
+        (COUNTS, {"max_doc_update_iter": 7}, "max_doc_update_iter"),
+        (COUNTS, {"dtype": "float64"}, "dtype"),
+    ],
+)
+def test_a_checkpoint_of_another_fit_is_refused_by_name(
+    tmp_path: Path, counts: Any, given: dict[str, Any], named: str
+) -> None:
+    path = tmp_path / "fit.npz"
+    make(max_iter=1, dtype="float32").fit(COUNTS, checkpoint=path)
+    before = path.read_bytes()
+    model = make(**{"max_iter": 2, "dtype": "float32", **given})
+    with pytest.raises(ValueError, match=f"the checkpoint of a fit with {{'{named}'"):
+        model.fit(counts, checkpoint=path)
+    assert path.read_bytes() == before
+    assert not hasattr(model, "components_")
+
+
+def test_what_leaves_the_fit_the_same_may_differ(tmp_path: Path) -> None:
+    path = tmp_path / "fit.npz"
+    make(max_iter=1).fit(COUNTS, checkpoint=path)
+    more = {"max_time": 1000.0, "max_documents": 2400, "patience": 50, "verbose": 0}
+    again = make(max_iter=2, **more).fit(COUNTS.copy(), checkpoint=path)
+    assert again.n_iter_ == 2
+    # No integer: nothing to compare, and the seed of before goes on to count.
+    again = make(max_iter=3, random_state=None).fit(COUNTS, checkpoint=path)
+    assert_same_fit(again, make(max_iter=3).fit(COUNTS))
+    with pytest.raises(ValueError, match="random_state"):
+        make(random_state=1).fit(COUNTS, checkpoint=path)
+
+
+def test_cvb0_asks_for_no_tolerance(tmp_path: Path) -> None:
+    path = tmp_path / "fit.npz"
+    make(max_iter=1, inference="cvb0").fit(COUNTS, checkpoint=path)
+    model = make(max_iter=2, inference="cvb0", mean_change_tol=0.1)
+    assert model.fit(COUNTS, checkpoint=path).n_iter_ == 2
+
+
+def test_a_checkpoint_that_knows_less_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "fit.npz"
+    make(max_iter=1).fit(COUNTS, checkpoint=path)
+    kept = Checkpoint(path)
+    assert kept.saved is not None
+    known = dict(kept.saved.settings)
+    for name in ("documents", "random_state", "dtype", "mean_change_tol"):
+        del known[name]
+    kept._settings = known
+    kept.save(kept.saved)
+    assert make(max_iter=2).fit(COUNTS, checkpoint=path).n_iter_ == 2
+    with pytest.raises(ValueError, match="documents"):
+        make(max_iter=3).fit(OTHER, checkpoint=path)
+
+
+def test_documents_that_cannot_be_told_leave_what_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "fit.npz"
+    make(max_iter=1).fit(COUNTS, checkpoint=path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Held, "identity", lambda self: None)
+        make(max_iter=2).fit(COUNTS, checkpoint=path)
+    with pytest.raises(ValueError, match="documents"):
+        make(max_iter=3).fit(OTHER, checkpoint=path)
+
+
+def test_of_large_tables_every_number_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity, "_HASHED", 50)
+    whole = identity.digest_of(COUNTS)
+    assert COUNTS.nnz > 500
+    for place in (0, 1, 7, COUNTS.nnz - 1):
+        other = COUNTS.copy()
+        other.data[place] += 1
+        assert identity.digest_of(other) != whole
+    assert identity.digest_of(COUNTS.astype(np.float64)) == whole
+
+
+def test_a_corpus_on_disk_is_told_by_its_name_and_part(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "fit.npz"
+    corpus = make_corpus(300, n_topics=4, random_state=0)
+    folder = corpus.save(tmp_path / "one")
+    one = open_corpus(folder)
+    other = open_corpus(corpus.save(tmp_path / "other"))
+    train, _ = one.split(0.1, random_state=0)
+    make(max_iter=1).fit(train, checkpoint=path)
+    again, _ = open_corpus(folder).split(0.1, random_state=0)
+    assert make(max_iter=2).fit(again, checkpoint=path).n_iter_ == 2
+    for wrong in (one.split(0.1, random_state=2)[0], other.split(0.1, 0)[0]):
+        with pytest.raises(ValueError, match="'documents': '270 on disk, corpus"):
+            make(max_iter=2).fit(wrong, checkpoint=path)

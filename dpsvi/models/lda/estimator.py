@@ -343,7 +343,8 @@ class DPSVILatentDirichletAllocation(
             returns True stops the fit. See `set_callbacks` for scikit-learn's own.
         checkpoint : str or path, default=None
             An `.npz` file. The fit is saved there twice a minute and at the end, each
-            time as a whole. If the file exists already, the fit goes on from it.
+            time as a whole. If the file exists already, the fit goes on from it; one of
+            other documents, priors, tolerance, dtype or integer seed is an error.
 
         Returns
         -------

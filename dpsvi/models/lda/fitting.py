@@ -18,6 +18,7 @@ from dpsvi.models.lda.evaluation import (
     documents_bound,
 )
 from dpsvi.models.lda.given_priors import starting
+from dpsvi.models.lda.identity import identity_of
 from dpsvi.models.lda.log import FitLog
 from dpsvi.models.lda.minibatches import MiniBatches
 from dpsvi.models.lda.monitor import Epochs, FitMonitor
@@ -148,7 +149,8 @@ class Fit:
         }
         if checkpoint is not None:
             clock = {name: getattr(model, name) for name in _RATES}
-            checkpoint.define({**settings, **priors.settings(), **clock})
+            own = identity_of(model, source, saved)
+            checkpoint.define({**settings, **priors.settings(), **clock, **own})
         if saved is not None:
             priors = priors.going_on_from(saved.arrays)
         elif going_on:

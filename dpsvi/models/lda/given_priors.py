@@ -48,8 +48,11 @@ class StartingPriors:
         """Return what tells a fit with these priors from others: words and numbers."""
         named: dict[str, Any] = {"topic_word_prior": self.topic_word}
         if isinstance(self.topic_word, np.ndarray):
-            digest = hashlib.sha256(self.topic_word.tobytes()).hexdigest()
-            named["topic_word_prior"] = f"array {digest[:16]}"
+            named["topic_word_prior"] = _digest(self.topic_word)
+        alike = not np.ptp(self.doc_topic)
+        named["doc_topic_prior"] = (
+            float(self.doc_topic[0]) if alike else _digest(self.doc_topic)
+        )
         if self.learned.topic_word:
             named["topic_word_prior"] = AUTO
         if self.learned.doc_topic:
@@ -99,6 +102,10 @@ def starting(model: Any, n_words: int) -> StartingPriors:
         check_topic_word_prior(model.topic_word_prior, n_topics, n_words, names),
         Learned(_is_auto(model.doc_topic_prior), _is_auto(model.topic_word_prior)),
     )
+
+
+def _digest(prior: NDArray[np.float64]) -> str:
+    return f"array {hashlib.sha256(prior.tobytes()).hexdigest()[:16]}"
 
 
 def _is_auto(value: Any) -> bool:

@@ -6,6 +6,7 @@ What is needed of a corpus on disk is little: `shard_sizes`, `read(number)`, `sh
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 from collections.abc import Sequence
@@ -153,6 +154,15 @@ class OnDisk:
     def to_evaluate(self) -> sp.csr_array:
         """Return the documents whose perplexity stands for that of training."""
         return self.sample(_SAMPLE)
+
+    def identity(self) -> str | None:
+        """Return what tells these documents from others, if the corpus knows it."""
+        name = getattr(getattr(self.corpus, "facts", None), "identity", None)
+        if name is None:
+            return None
+        parts = repr([tuple(part) for part in self.corpus.parts]).encode()
+        part = hashlib.blake2b(parts, digest_size=4).hexdigest()
+        return f"{self.n_documents} on disk, corpus {name}, part {part}"
 
 
 # With fewer shards on disk for each worker their sizes would differ too much.

@@ -17,6 +17,7 @@ from dpsvi.models.lda.blocks import (
     in_blocks,
     lies_elsewhere,
 )
+from dpsvi.models.lda.identity import digest_of
 from dpsvi.models.lda.on_disk import OnDisk, corpus_on_disk, lies_on_disk
 from dpsvi.models.lda.placement import placement_for
 from dpsvi.models.lda.spread import (
@@ -71,6 +72,10 @@ class Held:
     def to_evaluate(self) -> sp.csr_array:
         """Return the documents whose perplexity is that of training."""
         return self.counts
+
+    def identity(self) -> str:
+        """Return what tells these documents from others."""
+        return f"{self.n_documents} in memory, {digest_of(self.counts)}"
 
 
 Source = Held | OnDisk | Spread
