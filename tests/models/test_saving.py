@@ -269,6 +269,39 @@ def test_headers_that_are_not_ours(
     assert str(path) in str(caught.value)
 
 
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_a_changed_bit_is_noticed(
+    place: float, bit: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    whole = tmp_path_factory.getbasetemp() / "sound.safetensors"
+    if not whole.exists():
+        make_model(2).fit(COUNTS).save(whole)
+    content = bytearray(whole.read_bytes())
+    # What is before stands for names and places, and is checked by the format.
+    first = 8 + int.from_bytes(content[:8], "little")
+    content[first + int(place * (len(content) - first))] ^= 1 << bit
+    changed = whole.with_name("changed.safetensors")
+    changed.write_bytes(content)
+    with pytest.raises(
+        ValueError, match=r"changed.safetensors is damaged: .* has chan"
+    ):
+        dpsvi.load(changed)
+
+
+def test_a_changed_number_in_the_header_is_noticed(path: Path) -> None:
+    content = path.read_bytes()
+    assert content.count(rb"\"n_iter_\": 3") == 1
+    path.write_bytes(content.replace(rb"\"n_iter_\": 3", rb"\"n_iter_\": 4"))
+    with pytest.raises(ValueError, match="is damaged: its header has changed; save"):
+        dpsvi.load(path)
+
+
+def test_files_without_digests_are_read(path: Path) -> None:
+    model = dpsvi.load(path)
+    rewritten(path, digests=None)
+    np.testing.assert_array_equal(dpsvi.load(path).components_, model.components_)
+
+
 def test_files_of_others(tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     save_file({"a": np.ones(3)}, path)

@@ -89,5 +89,5 @@ def digest_of_array(array: NDArray[Any]) -> str:
     kind = f"{array.dtype.str} {array.shape} "
     hashed = hashlib.blake2b(kind.encode(), digest_size=2 * _BYTES)
     # Not a copy, where the array lies in one piece.
-    hashed.update(memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8)))
+    hashed.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return hashed.hexdigest()

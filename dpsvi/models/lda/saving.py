@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from sklearn.utils.validation import check_is_fitted
 
 from dpsvi.engine.files import PathLike, whole_file
+from dpsvi.models.lda.identity import digest_of_array
 from dpsvi.models.lda.packing import Arrays, pack, unpack
 
 __all__ = ["FORMAT", "Persistent"]
 
 # Raised when an older release could misread what a newer one wrote.
 FORMAT = 1
+
+_REMEDY = "save the model again, or give another path"
+
+# Where the digest of the header stands, beside it.
+_DIGEST = "dpsvi.blake2b"
 
 # Of this process, or of a fit that is going on.
 _LEFT_OUT = {"_skl_callbacks", "_callback_fit_ctx", "_skl_callbacks_to_teardown"}
@@ -33,8 +41,9 @@ class Persistent:
         The file holds everything that is needed to go on: topics, priors, words,
         parameters, the history and the state of the random numbers, but neither
         callbacks nor documents. It is in the safetensors format: arrays, with a header
-        in JSON. Nothing in it is a program, so that files of strangers are safe to
-        load. An older file is replaced in one step.
+        in JSON and digests of both, so that damage is noticed. Nothing in it is a
+        program: files of strangers are safe to load. An older file is replaced in one
+        step.
 
         Parameters
         ----------
@@ -83,10 +92,11 @@ class Persistent:
             "n_words": n_words,
             "parameters": parameters,
             "attributes": attributes,
+            "digests": {name: digest_of_array(arrays[name]) for name in arrays},
         }
         text = json.dumps(header, allow_nan=False)
         with whole_file(path) as part:
-            save_file(arrays, part, metadata={"dpsvi": text})
+            save_file(arrays, part, metadata={"dpsvi": text, _DIGEST: _digest(text)})
 
     @classmethod
     def load(cls, path: PathLike) -> Self:
@@ -119,8 +129,7 @@ class Persistent:
                 return model
         except SafetensorError as error:
             raise ValueError(
-                f"{path} is damaged, or no safetensors file ({error}); save the model "
-                "again, or give another path"
+                f"{path} is damaged, or no safetensors file ({error}); {_REMEDY}"
             ) from error
 
 
@@ -164,6 +173,8 @@ def _header(path: PathLike, metadata: Mapping[str, str] | None) -> dict[str, Any
             "save() has written"
         )
     try:
+        if _digest(text) != (metadata or {}).get(_DIGEST, _digest(text)):
+            raise ValueError(f"{path} is damaged: its header has changed; {_REMEDY}")
         header: dict[str, Any] = json.loads(text)
         if "environment" in header:
             raise ValueError(f"{path} holds an agent; read it with dpsvi.rl.load")
@@ -181,12 +192,15 @@ def _header(path: PathLike, metadata: Mapping[str, str] | None) -> dict[str, Any
 
 def _restored(cls: Any, path: PathLike, header: Mapping[str, Any], file: Any) -> Any:
     """Make the estimator; arrays are read once, straight to where they stay."""
+    read = _checked(path, header.get("digests", {}), file.get_tensor)
     try:
         parameters, attributes = (
-            {name: unpack(item, file.get_tensor) for name, item in header[part].items()}
+            {name: unpack(item, read) for name, item in header[part].items()}
             for part in ("parameters", "attributes")
         )
         _check_shapes(attributes, header["n_topics"], header["n_words"])
+    except _Damage:
+        raise
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _damaged(path, error) from error
     unknown = sorted(parameters.keys() - set(cls._get_param_names()))
@@ -199,6 +213,28 @@ def _restored(cls: Any, path: PathLike, header: Mapping[str, Any], file: Any) ->
     model = cls(**parameters)
     vars(model).update(attributes)
     return model
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _checked(
+    path: PathLike, digests: Mapping[str, str], read: Callable[[str], NDArray[Any]]
+) -> Callable[[str], NDArray[Any]]:
+    """Compare arrays with their digests as they are read; older files have none."""
+
+    def checked(name: str) -> NDArray[Any]:
+        array = read(name)
+        if name in digests and digest_of_array(array) != digests[name]:
+            raise _Damage(f"{path} is damaged: {name} has changed; {_REMEDY}")
+        return array
+
+    return checked
+
+
+class _Damage(ValueError):
+    """An array is not what was written."""
 
 
 def _check_shapes(found: Mapping[str, Any], n_topics: int, n_words: int) -> None:
@@ -214,7 +250,4 @@ def _check_shapes(found: Mapping[str, Any], n_topics: int, n_words: int) -> None
 
 
 def _damaged(path: PathLike, error: Exception) -> ValueError:
-    return ValueError(
-        f"the header of {path} is damaged ({error!r}); save the model again, or give "
-        "another path"
-    )
+    return ValueError(f"the header of {path} is damaged ({error!r}); {_REMEDY}")
