@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+
 from dpsvi.engine import Checkpoint, History, Saved
 from dpsvi.engine.progress import Progress
 from dpsvi.rl.hsa2c import ModelParameters
@@ -48,8 +50,8 @@ class RecentScores:
     (20.0, 150)
     """
 
-    def __init__(self, n_seen: int = 0) -> None:
-        self._recent: deque[float] = deque(maxlen=_RECENT)
+    def __init__(self, n_seen: int = 0, recent: Iterable[float] = ()) -> None:
+        self._recent: deque[float] = deque(recent, maxlen=_RECENT)
         self.n_seen = n_seen
 
     def add(self, mean: float, n: int) -> None:
@@ -61,6 +63,11 @@ class RecentScores:
     def mean(self) -> float:
         """Over the last hundred episodes; nan before the first has ended."""
         return sum(self._recent) / len(self._recent) if self._recent else math.nan
+
+    @property
+    def recent(self) -> tuple[float, ...]:
+        """The last hundred, or fewer: what another window can start from."""
+        return tuple(self._recent)
 
     @property
     def enough(self) -> bool:
@@ -75,7 +82,8 @@ class TrainingProgress:
     Attributes
     ----------
     time : float
-        Seconds since the start, without the time spent in callbacks and evaluations.
+        Seconds since the start, without the time spent in callbacks and evaluations;
+        with those before a checkpoint.
     steps, total_steps : int
         Agent steps done, and to do.
     score : float
@@ -124,7 +132,9 @@ class TrainingMonitor:
     total_steps, steps_before : int
         Agent steps to do, and those done by an earlier run.
     log : RunLog
-        Where the table goes.
+        Where the table goes, with the rows of an earlier run.
+    seconds_before : float, default=0.0
+        Training time of an earlier run.
     scores : RecentScores
         Of the training.
     callbacks : iterable of callable
@@ -153,6 +163,7 @@ class TrainingMonitor:
         steps_before: int,
         log: RunLog,
         scores: RecentScores,
+        seconds_before: float = 0.0,
         callbacks: Iterable[Callable[[TrainingProgress], Any]] = (),
         evaluate: Callable[[Vector], float] | None = None,
         evaluate_every: int | None = None,
@@ -161,8 +172,10 @@ class TrainingMonitor:
         bar: Bar | None = None,
     ) -> None:
         self.history = History()
+        for row in log.earlier:
+            self.history.append(**row)
         self._total_steps = total_steps
-        self._before = steps_before
+        self._before, self._seconds_before = steps_before, seconds_before
         self._log = log
         self._scores = scores
         self._callbacks = tuple(callbacks)
@@ -175,7 +188,7 @@ class TrainingMonitor:
         self._warned = False
         # Of the row that is being gathered; seconds and steps at the last one.
         self._sums: list[Any] = []
-        self._last = (0.0, steps_before)
+        self._last = (seconds_before, steps_before)
         self._seen: TrainingProgress | None = None
 
     def __call__(self, progress: Progress) -> bool:
@@ -210,8 +223,8 @@ class TrainingMonitor:
 
     @property
     def seconds(self) -> float:
-        """Training time until the last merge."""
-        return self._seen.time if self._seen is not None else 0.0
+        """Training time of this run, until the last merge."""
+        return self._elapsed - self._seconds_before
 
     def finish(self) -> None:
         """Write what has been gathered since the last row."""
@@ -221,13 +234,23 @@ class TrainingMonitor:
     def saved(self, parameters: ModelParameters, steps: int) -> Saved:
         """What a checkpoint holds at this moment."""
         counters = {"steps": steps, "episodes": self._scores.n_seen}
-        return Saved(vars(parameters), counters)
+        story = {
+            "seconds": np.array(self._elapsed),
+            "recent_scores": np.array(self._scores.recent, dtype=np.float64),
+            "log_folder": np.array(str(self._log.path.parent.resolve())),
+        }
+        return Saved({**vars(parameters), **story}, counters)
+
+    @property
+    def _elapsed(self) -> float:
+        """Training time until the last merge, with that of an earlier run."""
+        return self._seen.time if self._seen is not None else self._seconds_before
 
     def _view(self, progress: Progress) -> TrainingProgress:
         means = summary(progress.statistics)
         seconds = progress.time - progress.monitor_time
         return TrainingProgress(
-            time=seconds,
+            time=self._seconds_before + seconds,
             steps=self._before + int(progress.amount),
             total_steps=self._total_steps,
             score=self._scores.mean,

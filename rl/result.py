@@ -30,7 +30,7 @@ class Result:
         steps, steps_per_second, score (mean of the last hundred training episodes,
         raw), episodes, length, entropy, value, value_spread, gradient_norm, live_units
         (share of units that react, in the layer with the fewest), staleness, and
-        evaluation.
+        evaluation. Those before a checkpoint are there if their table still is.
     reason : {"completed", "max_time", "stopped", "interrupted"}
         Why it ended.
     steps, episodes : int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from dpsvi.engine.files import PathLike
 from dpsvi.rl.environments import Env, spec_of
 from dpsvi.rl.evaluation import evaluate
 from dpsvi.rl.hsa2c import HSA2CProblem, ModelParameters
+from dpsvi.rl.logs import default_folder
 from dpsvi.rl.monitor import RecentScores, TrainingMonitor
 from dpsvi.rl.networks import Network, flatten, network_for
 from dpsvi.rl.optimisers import Vector
@@ -23,6 +24,7 @@ from dpsvi.rl.options import settings_for
 from dpsvi.rl.policy import Policy, Provenance
 from dpsvi.rl.protocol import Protocol
 from dpsvi.rl.result import Result
+from dpsvi.rl.settings import Settings
 
 __all__ = ["Trainer"]
 
@@ -59,7 +61,7 @@ class Trainer:
         self._file: Checkpoint | None = None
         if checkpoint is not None:
             self._file = Checkpoint(checkpoint, "training")
-            self._file.define(self._identity(settings.optimiser.name))
+            self._file.define(self._identity(settings))
         self._saved = self._file.saved if self._file is not None else None
         self.steps_before = self._saved.counters["steps"] if self._saved else 0
         settings = settings_for(
@@ -72,6 +74,18 @@ class Trainer:
         self._problem = HSA2CProblem(
             env, self.spec, settings, network, keep_statistics=self._file is not None
         )
+
+    @property
+    def folder(self) -> Path:
+        """Where the table goes if nobody says it: with that of an earlier run."""
+        before = str(self._before("log_folder", ""))
+        if before and Path(before).is_dir():
+            return Path(before)
+        return default_folder(self.spec.name)
+
+    def _before(self, name: str, default: Any) -> Any:
+        """What the checkpoint knows of the training so far."""
+        return self._saved.arrays.get(name, default) if self._saved else default
 
     def plan(self, place: Placement, seed: int | None, **layout: Any) -> Plan:
         """Lay out the rest of the training; `layout`: more of `dpsvi.engine.Plan`."""
@@ -94,10 +108,12 @@ class Trainer:
     def monitor(self, **options: Any) -> TrainingMonitor:
         """Watch this training; `options` as `TrainingMonitor` takes them."""
         episodes = self._saved.counters["episodes"] if self._saved else 0
+        recent = np.asarray(self._before("recent_scores", ()), dtype=np.float64)
         return TrainingMonitor(
             total_steps=self.total_steps,
             steps_before=self.steps_before,
-            scores=RecentScores(episodes),
+            seconds_before=float(self._before("seconds", 0.0)),
+            scores=RecentScores(episodes, recent.tolist()),
             checkpoint=self._file,
             **options,
         )
@@ -111,14 +127,13 @@ class Trainer:
         self, plan: Plan, place: Placement, monitor: TrainingMonitor, log_dir: Path
     ) -> Result:
         """Train; with a checkpoint, the end of the training is saved too."""
-        start = ModelParameters(**self._saved.arrays) if self._saved else None
         with self._file.named_in_errors() if self._file else nullcontext():
             done = run(
                 self._problem,
                 [None] * plan.n_workers,
                 plan,
                 backend=place.backend,
-                parameters=start,
+                parameters=self._start(),
                 monitor=monitor,
             )
         monitor.finish()
@@ -127,13 +142,21 @@ class Trainer:
             self._file.save(monitor.saved(done.parameters, steps))
         return self._result(done, monitor, steps, log_dir)
 
-    def _identity(self, optimiser: str) -> dict[str, Any]:
+    def _start(self) -> ModelParameters | None:
+        if self._saved is None:
+            return None
+        names = [field.name for field in fields(ModelParameters)]
+        return ModelParameters(**{name: self._saved.arrays[name] for name in names})
+
+    def _identity(self, settings: Settings) -> dict[str, Any]:
         """What makes two trainings the same for a checkpoint."""
         return {
             "environment": self.spec.name,
             "protocol": self.spec.protocol.to_dict(),
             "n_parameters": flatten(network_for(self.spec, self._network)).n,
-            "optimiser": optimiser,
+            "optimiser": settings.optimiser.name,
+            # Without momentum there is no velocity to go on from.
+            "momentum": settings.momentum,
         }
 
     def _result(

@@ -12,7 +12,7 @@ from dpsvi.engine import constant
 from dpsvi.engine.files import PathLike
 from dpsvi.rl.bar import TrainingBar
 from dpsvi.rl.environments import Env
-from dpsvi.rl.logs import RunLog, default_folder
+from dpsvi.rl.logs import RunLog
 from dpsvi.rl.monitor import TrainingProgress
 from dpsvi.rl.networks import Network
 from dpsvi.rl.optimisers import OptimiserName, ScheduleName
@@ -63,7 +63,7 @@ def train(
     evaluate_every: int | None = None,
     evaluation_episodes: int = 10,
     log_dir: PathLike | None = None,
-    tensorboard: bool = False,
+    tensorboard: bool | None = None,
     checkpoint: PathLike | None = None,
     progress: bool = True,
 ) -> Result:
@@ -146,7 +146,7 @@ def train(
     client : distributed.Client or None, default=None
         Whose cluster to train on.
     max_time : float or None, default=None
-        Seconds after which the training ends.
+        Seconds after which the training ends, of this run.
     target_score : float or None, default=None
         End when the evaluation, or without `evaluate_every` the mean score of the last
         hundred training episodes, is as high.
@@ -158,12 +158,15 @@ def train(
     evaluation_episodes : int, default=10
         Episodes of each.
     log_dir : path or None, default=None
-        Folder of ``progress.csv``; None: ``runs/<env>-<time>``.
-    tensorboard : bool, default=False
-        Write there for TensorBoard, too.
+        Folder of ``progress.csv``; None: ``runs/<env>-<time>``, or the same again if
+        a training goes on. Without a checkpoint to go on from the table begins anew,
+        and one that is there is moved to ``progress.old.csv``.
+    tensorboard : bool or None, default=None
+        Write there for TensorBoard, too; None: if it is installed and `log_dir` given.
     checkpoint : path or None, default=None
-        Save weights, optimisers and counters there once a minute and at the end; go on
-        from there if the file exists. Environments begin new episodes then.
+        Save weights, optimisers, recent scores and counters there, twice a minute and
+        at the end; go on from there if the file exists. Environments begin new
+        episodes then; time, table and history go on.
     progress : bool, default=True
         Show a progress bar if there is a terminal.
 
@@ -232,10 +235,13 @@ def train(
         global_rate=constant(global_learning_rate),
         aggregate=aggregate,
     )
-    folder = default_folder(trainer.spec.name) if log_dir is None else Path(log_dir)
+    folder = trainer.folder if log_dir is None else Path(log_dir)
+    if tensorboard is None and log_dir is None:
+        tensorboard = False
+    log = RunLog(folder, tensorboard=tensorboard, steps_before=trainer.steps_before)
     with ExitStack() as stack:
         monitor = trainer.monitor(
-            log=stack.enter_context(RunLog(folder, tensorboard=tensorboard)),
+            log=stack.enter_context(log),
             callbacks=callbacks,
             evaluate=partial(trainer.score, episodes=evaluation_episodes),
             evaluate_every=evaluate_every,
