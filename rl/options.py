@@ -11,7 +11,13 @@ from dpsvi.rl.optimisers import OptimiserSettings, check_optimiser
 from dpsvi.rl.settings import Settings
 from dpsvi.rl.stepping import EnvironmentSpec
 
-__all__ = ["DEFAULTS", "local_steps_for", "settings_for"]
+__all__ = [
+    "DEFAULTS",
+    "TOTAL_STEPS",
+    "local_steps_for",
+    "settings_for",
+    "total_steps_for",
+]
 
 #: What stands where a user gives None, by kind of environment.
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -53,6 +59,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 }
 DEFAULTS["image"] = DEFAULTS["atari"]
 
+#: Agent steps where a user says nothing: enough for CartPole, and for Pong.
+TOTAL_STEPS = {"vector": 200_000, "atari": 4_000_000, "image": 4_000_000}
+
 # Decay, momentum and epsilon of each optimiser.
 _CONSTANTS: dict[str, dict[str, float]] = {
     "sgd": {},
@@ -64,6 +73,26 @@ _CONSTANTS: dict[str, dict[str, float]] = {
 # Workers that are apart from the master wait for nobody, but grow stale.
 _ROUND, _ROUND_APART = 32, 16
 _ROLLOUTS = 8
+
+
+def total_steps_for(spec: EnvironmentSpec, total_steps: int | None) -> int:
+    """Return the agent steps to do: as asked for, or those of this kind.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is neither None nor an integer above 0.
+
+    Examples
+    --------
+    >>> from dpsvi.rl.environments import spec_of
+    >>> total_steps_for(spec_of("CartPole-v1"), None)
+    200000
+    """
+    if total_steps is None:
+        return TOTAL_STEPS[spec.kind]
+    _check_integer("total_steps", total_steps, least=1)
+    return total_steps
 
 
 def settings_for(
@@ -102,7 +131,8 @@ def settings_for(
     for name, default in DEFAULTS[spec.kind].items():
         if value.get(name) is None:
             value[name] = default
-    _check(value, total_steps)
+    _check_integer("total_steps", total_steps, least=1)
+    _check(value)
     optimiser = OptimiserSettings(
         value["optimiser"],
         **_CONSTANTS[value["optimiser"]],
@@ -149,8 +179,7 @@ def local_steps_for(local_steps: Any, updates: int, *, apart: bool) -> int:
     return int(local_steps)
 
 
-def _check(value: Mapping[str, Any], total_steps: int) -> None:
-    _check_integer("total_steps", total_steps, least=1)
+def _check(value: Mapping[str, Any]) -> None:
     for name, least in (("n_environments", 1), ("n_steps", 1), ("warm_up", 0)):
         _check_integer(name, value[name], least=least)
     for name in ("discount", "gae_lambda"):

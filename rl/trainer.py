@@ -20,7 +20,7 @@ from dpsvi.rl.logs import default_folder
 from dpsvi.rl.monitor import RecentScores, TrainingMonitor
 from dpsvi.rl.networks import Network, flatten, network_for
 from dpsvi.rl.optimisers import Vector
-from dpsvi.rl.options import settings_for
+from dpsvi.rl.options import settings_for, total_steps_for
 from dpsvi.rl.policy import Policy, Provenance
 from dpsvi.rl.protocol import Protocol
 from dpsvi.rl.result import Result
@@ -36,8 +36,8 @@ class Trainer:
     ----------
     env, network, protocol
         As `dpsvi.rl.train` takes them.
-    total_steps : int
-        Agent steps to do.
+    total_steps : int or None
+        Agent steps to do; None: by the kind of environment.
     constants : mapping
         Of the method, as `dpsvi.rl.options.settings_for` takes them.
     checkpoint : path or None
@@ -50,14 +50,14 @@ class Trainer:
         network: Network | None,
         protocol: Protocol | None,
         *,
-        total_steps: int,
+        total_steps: int | None,
         constants: Mapping[str, Any],
         checkpoint: PathLike | None,
     ) -> None:
         self._env, self._network = env, network
         self.spec = spec_of(env, protocol=protocol)
-        self.total_steps = total_steps
-        settings = settings_for(self.spec, constants, total_steps=total_steps)
+        self.total_steps = total_steps_for(self.spec, total_steps)
+        settings = settings_for(self.spec, constants, total_steps=self.total_steps)
         self._file: Checkpoint | None = None
         if checkpoint is not None:
             self._file = Checkpoint(checkpoint, "training")
@@ -67,7 +67,7 @@ class Trainer:
         settings = settings_for(
             self.spec,
             constants,
-            total_steps=total_steps,
+            total_steps=self.total_steps,
             steps_before=self.steps_before,
         )
         self.settings = settings

@@ -28,7 +28,7 @@ __all__ = ["train"]
 def train(
     env: Env,
     *,
-    total_steps: int,
+    total_steps: int | None = None,
     n_threads: int | None = None,
     n_workers: int | None = None,
     n_environments: int | None = None,
@@ -52,6 +52,7 @@ def train(
     momentum: float = 0.0,
     aggregate: Literal["sum", "mean"] = "mean",
     max_staleness: int | None = None,
+    synchronous: bool = False,
     network: Network | None = None,
     protocol: Protocol | None = None,
     seed: int | None = None,
@@ -82,8 +83,9 @@ def train(
     env : str or callable
         A Gymnasium id, or a function without arguments that makes one environment.
         Actions must be discrete.
-    total_steps : int
-        Agent steps, over all environments. An Atari step is four frames.
+    total_steps : int or None, default=None
+        Agent steps, over all environments. An Atari step is four frames. None: 200,000
+        for vectors, 4,000,000 for screens.
     n_threads : int or None, default=None
         Lock-free threads per worker, p in the paper; None: one for each core.
     n_workers : int or None, default=None
@@ -132,7 +134,10 @@ def train(
     aggregate : {"mean", "sum"}, default="mean"
         Of the M update vectors.
     max_staleness : int or None, default=None
-        Updates staler than this many merges are dropped; 0: synchronous learning.
+        Updates staler than this many merges are dropped.
+    synchronous : bool, default=False
+        Workers wait until their update has been merged: nothing is stale, and every
+        merge has one update of each.
     network : torch.nn.Module, callable or None, default=None
         A module whose forward returns logits and values, or what makes one from an
         `EnvironmentSpec`; None: Mnih et al. (2013) for images, two layers of 64 tanh
@@ -232,6 +237,7 @@ def train(
         master_batch_size=master_batch_size,
         max_time=max_time,
         max_staleness=max_staleness,
+        synchronous=synchronous,
         global_rate=constant(global_learning_rate),
         aggregate=aggregate,
     )

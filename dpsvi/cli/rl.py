@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
-from dpsvi.cli.common import INTERRUPTED, errors_in_words, in_json, tell
+from dpsvi.cli.common import errors_in_words, in_json, tell
+from dpsvi.cli.rl_train import train
 
 __all__ = ["rl"]
 
@@ -27,90 +26,12 @@ def rl() -> None:
 
     \b
     Example:
-        dpsvi rl train CartPole-v1 --total-steps 150000 -o cartpole.safetensors
+        dpsvi rl train CartPole-v1 -o cartpole.safetensors
         dpsvi rl evaluate cartpole.safetensors
     """
 
 
-@rl.command()
-@click.argument("env")
-@click.option(
-    "-n",
-    "--total-steps",
-    type=click.IntRange(min=1),
-    required=True,
-    help="Agent steps, over all environments.",
-)
-@click.option(
-    "-t", "--n-threads", type=click.IntRange(min=1), help="Lock-free threads."
-)
-@click.option("--n-environments", type=click.IntRange(min=1), help="Of each thread.")
-@click.option("--n-steps", type=click.IntRange(min=1), help="Of a rollout.")
-@click.option("--optimiser", type=click.Choice(["adam", "rmsprop", "sgd"]))
-@click.option("--learning-rate", type=click.FloatRange(min=0.0, min_open=True))
-@click.option("--entropy", type=click.FloatRange(min=0.0), help="Of the bonus.")
-@click.option(
-    "--max-time",
-    type=click.FloatRange(min=0.0, min_open=True),
-    metavar="SECONDS",
-    help="Stop after this time.",
-)
-@click.option("--target-score", type=float, help="Stop at this mean training score.")
-@click.option(
-    "--sticky", type=click.FloatRange(0.0, 1.0), help="Sticky actions: Atari."
-)
-@click.option("--log-dir", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--tensorboard", is_flag=True, help="Write for TensorBoard, too.")
-@click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Where to save the agent.  [default: policy.safetensors in the log folder]",
-)
-@_seed
-@in_json
-def train(
-    env: str,
-    sticky: float | None,
-    output: Path | None,
-    as_json: bool,
-    **options: Any,
-) -> None:
-    """Train an agent on the environment ENV, an id known to Gymnasium.
-
-    Runs in this process, on all cores. Ctrl-C ends the training; the agent so far is
-    saved (exit code 130).
-
-    \b
-    Example:
-        dpsvi rl train ALE/Pong-v5 --total-steps 4000000 -o pong.safetensors
-    """
-    with errors_in_words():
-        from dpsvi import rl as agents
-
-        if output is not None and not output.parent.is_dir():
-            raise ValueError(f"there is no folder '{output.parent}'; make it first.")
-        if sticky is not None:
-            options["protocol"] = agents.Protocol(sticky=sticky)
-        result = agents.train(env, progress=not as_json, **options)
-        output = output or result.log_dir / "policy.safetensors"
-        result.policy.save(output)
-    facts = {
-        "environment": result.policy.spec.name,
-        "protocol": result.protocol.to_dict(),
-        "reason": result.reason,
-        "score": result.score if result.episodes else None,
-        "episodes": result.episodes,
-        "steps": result.steps,
-        "seconds": result.seconds,
-        "steps_per_second": result.throughput,
-        "policy": str(output),
-        "table": str(result.log_dir / "progress.csv"),
-    }
-    tell(facts, f"{result}\n  agent in {output}", as_json=as_json)
-    if result.reason == "interrupted":
-        sys.exit(INTERRUPTED)
+rl.add_command(train)
 
 
 @rl.command()

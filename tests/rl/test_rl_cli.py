@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -63,6 +64,74 @@ def test_without_a_place_the_agent_lies_beside_the_table(tmp_path: Path) -> None
     assert "agent in" in done.output
 
 
+def test_a_name_is_enough(tmp_path: Path, monkeypatch: Any) -> None:
+    from dpsvi import rl
+
+    asked: dict[str, Any] = {}
+
+    def shortened(env: str, **options: Any) -> Any:
+        asked.update(options)
+        return train(env, callbacks=[lambda progress: True], n_threads=1, **options)
+
+    train = rl.train
+    monkeypatch.setattr(rl, "train", shortened)
+    monkeypatch.chdir(tmp_path)
+    done = call("train", "CartPole-v1", "--json")
+    assert done.exit_code == 0, done.output
+    facts = json.loads(done.output)
+    assert facts["reason"] == "stopped"
+    assert Path(facts["policy"]).exists()
+    # Nothing is asked for that nobody has asked for.
+    assert asked == {"progress": False, "client": None, "synchronous": False}
+
+
+def test_options_reach_the_training(tmp_path: Path) -> None:
+    agent, curve = tmp_path / "agent.safetensors", tmp_path / "curve.svg"
+    done = call(
+        *("train", "CartPole-v1", "-n", 800, "-t", 1, "--n-workers", 2),
+        *("--n-environments", 4, "--n-steps", 10, "--batch-size", 20),
+        *("--n-passes", 2, "--discount", 0.9, "--gae-lambda", 0.5),
+        *("--momentum", 0.5, "-B", 4, "--max-staleness", 8),
+        *("--evaluate-every", 400, "--log-dir", tmp_path),
+        *("--plot", curve, "-o", agent),
+    )
+    assert done.exit_code == 0, done.output
+    assert f"learning curve in {curve}" in done.output
+    assert "agent steps" in curve.read_text()
+    from dpsvi import rl
+
+    asked = {
+        "n_environments": 4,
+        "n_steps": 10,
+        "batch_size": 20,
+        "n_passes": 2,
+        "discount": 0.9,
+        "trace_decay": 0.5,
+        "momentum": 0.5,
+    }
+    settings = rl.load(agent).provenance.settings
+    assert {name: settings[name] for name in asked} == asked
+    with (tmp_path / "progress.csv").open() as file:
+        evaluated = [row["evaluation"] for row in csv.DictReader(file)]
+    assert any(evaluated)
+
+
+def test_training_on_a_cluster(tmp_path: Path, cluster_client: Any) -> None:
+    address = cluster_client.scheduler.address
+    table = tmp_path / "scheduler.json"
+    table.write_text(json.dumps({"address": address}), encoding="utf-8")
+    for where in (["--scheduler", address], ["--scheduler-file", table]):
+        done = call(
+            *("train", "CartPole-v1", "-n", 512, "--log-dir", tmp_path, "--json"),
+            *("--synchronous", *where),
+        )
+        assert done.exit_code == 0, done.output
+        assert json.loads(done.output)["steps"] == 512
+    both = call("train", "CartPole-v1", "--scheduler", address, *where)
+    assert both.exit_code == 2
+    assert "not both" in both.output
+
+
 def test_an_interrupted_training_saves_its_agent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,11 +157,18 @@ def test_an_interrupted_training_saves_its_agent(
     ("words", "code", "message"),
     [
         (["train", "Pong-v5", "--total-steps", 9], 1, "Did you mean 'ALE/Pong-v5'"),
-        (["train", "CartPole-v1"], 2, "--total-steps"),
         (["train", "CartPole-v1", "--total-steps", 0], 2, "--total-steps"),
         (["evaluate", "nowhere.safetensors"], 2, "does not exist"),
         (
             ["train", "CartPole-v1", "--total-steps", 9, "-o", "no/where"],
+            2,
+            "there is no folder 'no'",
+        ),
+        (["train", "CartPole-v1", "--plot", "no/curve.png"], 2, "no folder 'no'"),
+        (["train", "CartPole-v1", "--plot", "curve.doc"], 2, "does not end in .png"),
+        (["train", "CartPole-v1", "--momentum", 1.0], 1, "momentum is 1.0"),
+        (
+            ["train", "CartPole-v1", "--n-workers", 2, "--checkpoint", "no/c.npz"],
             1,
             "there is no folder 'no'",
         ),
@@ -117,7 +193,6 @@ def test_a_damaged_agent(tmp_path: Path) -> None:
 
 
 def test_a_film(trained: Any, tmp_path: Path) -> None:
-    pytest.importorskip("imageio")
     pytest.importorskip("ale_py")
     agent = tmp_path / "pong.safetensors"
     made = call(

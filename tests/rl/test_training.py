@@ -109,6 +109,19 @@ def test_without_a_folder_there_is_one(
     assert default_folder("ALE/Pong-v5").name.startswith("ALE-Pong-v5-")
 
 
+def test_how_long_depends_on_what_is_seen(train: Any) -> None:
+    pytest.importorskip("ale_py")
+    lengths: list[int] = []
+
+    def look(progress: Any) -> bool:
+        lengths.append(progress.total_steps)
+        return True
+
+    train(total_steps=None, callbacks=[look], local_steps=1)
+    train("ALE/Pong-v5", None, callbacks=[look], local_steps=1, n_environments=1)
+    assert lengths == [200_000, 4_000_000]
+
+
 def test_one_thread_repeats_bit_by_bit(train: Any) -> None:
     one, two, other = train(), train(), train(seed=1)
     np.testing.assert_array_equal(one.policy.vector, two.policy.vector)
