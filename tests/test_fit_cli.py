@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import numpy as np
@@ -171,6 +173,96 @@ def test_ctrl_c_saves_the_model_so_far(
     assert dpsvi.load(path).components_.shape == (2, 40)
 
 
+TERMINATED = """
+    import os, signal, sys
+    from dpsvi.cli import main
+
+    class Bar:
+        def __call__(self, progress):
+            for _ in range(2):  # Some send it twice.
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    sys.modules["dpsvi.cli.fit"]._bar = Bar
+    main(["fit", *sys.argv[1:]])
+"""
+UNHEARD = """
+    import signal
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no SIGTERM to catch")
+@pytest.mark.parametrize("before", ["", UNHEARD], ids=["", "Ctrl-C is ignored"])
+def test_sigterm_saves_model_and_checkpoint(
+    before: str, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    path, kept = tmp_path / "out.safetensors", tmp_path / "fit.npz"
+    forever = ["-k", 2, "-o", path, "--epochs", 200_000, "-t", 1, "--checkpoint", kept]
+    program = dedent(before) + dedent(TERMINATED)
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, [files[0], *forever])],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 143, done.stderr
+    assert done.stderr == ""
+    assert done.stdout.endswith(f"interrupted; model in {path}\n")
+    assert dpsvi.load(path).n_batch_iter_ > 1
+    assert kept.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no SIGTERM to catch")
+def test_sigterm_while_reading_leaves_nothing(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*paths: Any) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(datasets, "read_uci", read)
+    done = call("fit", files[0], "-k", 2, "-o", tmp_path / "out.safetensors")
+    assert done.exit_code == 143
+    assert not (tmp_path / "out.safetensors").exists()
+    assert before == (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT))
+
+
+def test_priors_are_taken_and_learned(files: tuple[Path, Path], tmp_path: Path) -> None:
+    path = tmp_path / "out.safetensors"
+    common = ["fit", files[0], "-k", 2, "-o", path, "-t", 1, "--epochs", 4]
+    told(*common, "--doc-topic-prior", 0.3, "--topic-word-prior", "0.02")
+    model = dpsvi.load(path)
+    assert (model.doc_topic_prior_, model.topic_word_prior_) == (0.3, 0.02)
+    told(*common, "--doc-topic-prior", "auto", "--topic-word-prior", "auto")
+    model = dpsvi.load(path)
+    assert model.doc_topic_prior_.shape == (2,)
+    assert model.doc_topic_prior == model.topic_word_prior == "auto"
+    told(*common)
+    assert dpsvi.load(path).doc_topic_prior_ == 0.5
+
+
+def test_seed_words_begin_topics(files: tuple[Path, Path], tmp_path: Path) -> None:
+    path, seeds = tmp_path / "out.safetensors", tmp_path / "seeds.txt"
+    seeds.write_text("word3, word7\n\nword11 word3\n", encoding="utf-8")
+    told(
+        *("fit", files[0], "--vocab", files[1], "-k", 3, "-o", path, "-t", 1),
+        *("--seed-words", seeds, "--topic-word-prior", 0.25),
+    )
+    prior = dpsvi.load(path).topic_word_prior_
+    expected = np.full((3, 40), 0.25)
+    for topic, word in ((0, 3), (0, 7), (2, 11), (2, 3)):
+        expected[topic, word] += 100.0
+    np.testing.assert_array_equal(prior, expected)
+
+
+def test_patience_ends_a_fit(files: tuple[Path, Path], tmp_path: Path) -> None:
+    path = tmp_path / "out.safetensors"
+    common = ["fit", files[0], "-k", 2, "-o", path, "-t", 1, "--hold-out", 40]
+    facts = told(*common, "--patience", 1, "--epochs", 5000, "--inference", "cvb0")
+    assert facts["reason"] == "stopped"
+    assert facts["epochs"] < 5000
+
+
 def test_ctrl_c_while_reading_leaves_nothing(
     files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +286,17 @@ def test_a_fit_on_a_cluster(
         path = tmp_path / "out.safetensors"
         told("fit", files[0], "-k", 2, "-o", path, "-t", 1, *where)
         assert dpsvi.load(path).history_["bytes"][-1] > 0
+
+
+FIT = ["docword.txt", "-k", 2, "-o", "out"]
+#: What stands beside the corpus.
+BESIDE = {
+    "empty.json": "{}",
+    "list.json": "[1]",
+    "wrong.json": '{"address": 7}',
+    "seeds.txt": "word1\nball",
+    "blank.txt": "\n \n",
+}
 
 
 @pytest.mark.parametrize(
@@ -225,6 +328,36 @@ def test_a_fit_on_a_cluster(
             2,
             "not both",
         ),
+        *(
+            ([*FIT, *more], code, message)
+            for more, code, message in (
+                (["--scheduler", "garbage"], 1, "'garbage', which is no address"),
+                (["--scheduler", "tcp://a"], 1, "missing port number"),
+                (["--scheduler", "smtp://a:1"], 1, "it names smtp"),
+                (["--scheduler", ":8786"], 1, "no host"),
+                (["--scheduler-file", "vocab.txt"], 1, "'vocab.txt' has not been wri"),
+                (["--scheduler-file", "empty.json"], 1, "KeyError: 'address'"),
+                (["--scheduler-file", "list.json"], 1, 'JSON with an "address"'),
+                (["--scheduler-file", "wrong.json"], 1, "address in 'wrong.json' is 7"),
+                (["--patience", 3], 2, "--hold-out"),
+                (["--doc-topic-prior", "0"], 2, "neither a number above 0"),
+                (["--topic-word-prior", "much"], 2, "'much' is neither a number"),
+                (["--topic-word-prior", "nan"], 2, "'nan' is neither a number"),
+                (["--seed-words", "seeds.txt"], 1, "give them with --vocab"),
+                (["--seed-words", "vocab.txt"], 2, "40 topics and --topics is 2"),
+                (["--seed-words", "blank.txt"], 2, "'blank.txt' has no words"),
+                (
+                    ["--seed-words", "seeds.txt", "--topic-word-prior", "auto"],
+                    2,
+                    "cannot be learned",
+                ),
+                (
+                    ["--vocab", "vocab.txt", "--seed-words", "seeds.txt"],
+                    1,
+                    "the seed word 'ball' in topic 1",
+                ),
+            )
+        ),
         (
             ["docword.txt", "-k", 2, "-o", "out", "--checkpoint", "vocab.txt"],
             1,
@@ -241,8 +374,11 @@ def test_mistakes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    for name, text in BESIDE.items():
+        Path(name).write_text(text, encoding="utf-8")
     done = call("fit", *words)
     assert done.exit_code == code, done.output
-    assert message in " ".join(done.output.split())
+    assert message in " ".join(done.output.replace("│", " ").split())
     assert "Traceback" not in done.output
-    assert {found.name for found in tmp_path.iterdir()} == {f.name for f in files}
+    there = {found.name for found in tmp_path.iterdir()}
+    assert there == {f.name for f in files} | set(BESIDE)

@@ -29,9 +29,7 @@ def scheduler_address(address: str | None, file: Path | None) -> str:
         from distributed.comm.addressing import parse_address, parse_host_port
         from distributed.comm.registry import backends
     except ImportError as error:
-        raise ImportError(
-            'fitting on a cluster needs Dask: pip install "dpsvi[dask]"'
-        ) from error
+        raise ImportError('a cluster needs Dask: pip install "dpsvi[dask]"') from error
     place = "--scheduler"
     if file is not None:
         address, place = _read(file), f"the address in '{file}'"

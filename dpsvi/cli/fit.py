@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
+from dpsvi.cli.cluster import client_of, cluster_options
 from dpsvi.cli.common import (
     INTERRUPTED,
     corpus_argument,
@@ -21,6 +20,8 @@ from dpsvi.cli.common import (
     threads_option,
     vocab_option,
 )
+from dpsvi.cli.ending import sigterm_as_ctrl_c
+from dpsvi.cli.priors import prior_options, topic_word_prior
 
 __all__ = ["fit"]
 
@@ -62,6 +63,13 @@ def _number_or_share(
     callback=_number_or_share,
     metavar="NUMBER|SHARE",
     help="Documents to measure perplexity on, and not to fit.",
+)
+@prior_options
+@click.option(
+    "--patience",
+    type=click.IntRange(min=1),
+    metavar="NUMBER",
+    help="Stop after so many measurements without a new best; needs --hold-out.",
 )
 @click.option(
     "--epochs",
@@ -105,12 +113,7 @@ def _number_or_share(
     type=click.Path(dir_okay=False, path_type=Path),
     help="Save the fit here now and then, and go on from here if the file exists.",
 )
-@click.option("--scheduler", metavar="ADDRESS", help="Fit on this Dask cluster.")
-@click.option(
-    "--scheduler-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The same, by the file that its scheduler has written.",
-)
+@cluster_options("Fit")
 @in_json
 def fit(
     corpus: Path,
@@ -128,68 +131,68 @@ def fit(
     """Find topics in the documents of CORPUS, and save the model.
 
     CORPUS is a folder of shards, or a docword file of the UCI format. Ctrl-C ends the
-    fit; the model so far is saved (exit code 130).
+    fit; the model so far is saved (exit code 130). So does SIGTERM (exit code 143).
 
     \b
     Example:
         dpsvi fit docword.txt --vocab vocab.txt --topics 50 -o topics.safetensors
         dpsvi fit nytimes/ -k 100 --hold-out 0.01 -o nytimes.safetensors
     """
-    if scheduler is not None and scheduler_file is not None:
-        raise click.UsageError("give --scheduler or --scheduler-file, not both.")
-    with errors_in_words():
+    if options["patience"] is not None and hold_out is None:
+        raise click.UsageError("--patience needs documents to measure on: --hold-out.")
+    parameters = _parameters(seed, **options)
+    with (
+        sigterm_as_ctrl_c(),
+        errors_in_words(),
+        client_of(scheduler, scheduler_file) as client,
+    ):
         from dpsvi.cli.documents import open_documents
 
         documents, held_out = open_documents(corpus, vocab), None
+        if options["seed_words"] is not None and documents.vocabulary is None:
+            raise ValueError(
+                "--seed-words needs the names of the words; give them with --vocab"
+            )
         if hold_out is not None:
             documents, held_out = documents.split(hold_out, random_state=seed)
-        model = _model(seed, **options)
-        with _cluster(scheduler, scheduler_file) as client:
-            model.fit(
-                documents,
-                X_val=held_out,
-                callbacks=_callbacks(log=log, as_json=as_json),
-                checkpoint=checkpoint,
-                client=client,
-            )
+        model = _model(parameters)
+        model.fit(
+            documents,
+            X_val=held_out,
+            callbacks=_callbacks(log=log, as_json=as_json),
+            checkpoint=checkpoint,
+            client=client,
+        )
         model.save(output)
         facts = _facts(model, documents, held_out)
-    facts = {"model": str(output), **facts, "reason": model.stop_reason_}
-    tell(facts, _in_words(facts), as_json=as_json)
-    if model.stop_reason_ == "interrupted":
-        sys.exit(INTERRUPTED)
+        facts = {"model": str(output), **facts, "reason": model.stop_reason_}
+        tell(facts, _in_words(facts), as_json=as_json)
+        if model.stop_reason_ == "interrupted":
+            sys.exit(INTERRUPTED)
 
 
-def _model(seed: int, **options: Any) -> Any:
+def _parameters(seed: int, **options: Any) -> dict[str, Any]:
+    """Return the estimator's parameters; the options are checked."""
+    n_topics, eta = options["topics"], options["topic_word_prior"]
+    return {
+        "n_components": n_topics,
+        "doc_topic_prior": options["doc_topic_prior"],
+        "topic_word_prior": topic_word_prior(eta, options["seed_words"], n_topics),
+        "inference": options["inference"],
+        "max_iter": options["epochs"],
+        "max_time": options["max_time"],
+        "max_documents": options["max_documents"],
+        "patience": options["patience"],
+        "batch_size": options["batch_size"] or "auto",
+        "n_jobs": options["threads"],
+        "random_state": seed,
+    }
+
+
+def _model(parameters: dict[str, Any]) -> Any:
     from dpsvi import DPSVILatentDirichletAllocation
 
-    return DPSVILatentDirichletAllocation(
-        options["topics"],
-        inference=options["inference"],
-        max_iter=options["epochs"],
-        max_time=options["max_time"],
-        max_documents=options["max_documents"],
-        batch_size=options["batch_size"] or "auto",
-        n_jobs=options["threads"],
-        random_state=seed,
-    )
-
-
-@contextmanager
-def _cluster(address: str | None, file: Path | None) -> Iterator[Any]:
-    """Give a client of the cluster that was asked for; None for this process."""
-    if address is None and file is None:
-        yield None
-        return
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise ImportError(
-            'fitting on a cluster needs Dask: pip install "dpsvi[dask]"'
-        ) from error
-    place = {"address": address} if file is None else {"scheduler_file": str(file)}
-    with Client(**place, set_as_default=False) as client:
-        yield client
+    return DPSVILatentDirichletAllocation(**parameters)
 
 
 def _callbacks(*, log: bool, as_json: bool) -> list[Any]:
