@@ -127,7 +127,7 @@ class ConjugateWorker(ABC, Generic[Parameters]):
 
     @abstractmethod
     def step(self, thread: int, step: int, rows: NDArray[np.int32], noise: int) -> int:
-        """Add ρ_t N / |S| times the statistics of a mini-batch (Eq. 52).
+        """Add ρ_t N / S times the statistics of a mini-batch (Eq. 52).
 
         Parameters
         ----------
@@ -135,8 +135,8 @@ class ConjugateWorker(ABC, Generic[Parameters]):
             Who does it.
         step : int
             t, on the clock of all workers.
-        rows : ndarray of shape (batch_size,)
-            Rows of the shard, S.
+        rows : ndarray of shape (S,)
+            Rows of the shard: a mini-batch.
         noise : int
             A seed for what is random in it.
 

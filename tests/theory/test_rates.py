@@ -169,6 +169,16 @@ def test_communication_alone_can_be_slower_than_one_thread() -> None:
     assert communication_time(steps, int(even), exchange) == pytest.approx(steps * step)
 
 
+def test_rates_has_every_formula_about_rates() -> None:
+    from dpsvi import theory
+    from dpsvi.theory import rates
+
+    others = {"Recommendation", "estimate_constants", "recommend"}
+    assert set(rates.__all__) == set(theory.__all__) - others
+    for name in rates.__all__:
+        assert getattr(rates, name) is getattr(theory, name)
+
+
 def test_values_out_of_range_are_refused() -> None:
     good = Constants(smoothness=1.0, gradient_bound=1.0, gap=1.0)
     layout = Layout(merges=10)

@@ -13,8 +13,8 @@ __all__ = ["MatrixFactorization"]
 class MatrixFactorization:
     """Factors of a matrix of which some entries are known.
 
-    f_i(P, Q) = ½ (x_rc - P_r · Q_c)² + ½ penalty (|P_r|² + |Q_c|²) for the entry i at
-    row r and column c. Not convex in both factors together.
+    f_i(P, Q) = ½ (x_rc - P_r · Q_c)² + ½ penalty (P_r · P_r + Q_c · Q_c) for the entry
+    i at row r and column c. Not convex in both factors together.
 
     Parameters
     ----------
