@@ -123,7 +123,9 @@ def opened(block: Any) -> Any:
     if _is_file(block):
         return _read(block)
     if isinstance(block, DiskShard):
-        return block.whole()
+        return block.named()
+    if _is_table(block):
+        return block
     if isinstance(block, Iterator | list | tuple):
         # A partition of a bag.
         items = list(block)

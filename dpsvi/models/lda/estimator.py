@@ -457,7 +457,8 @@ class DPSVILatentDirichletAllocation(
         Parameters
         ----------
         X : array-like, sparse matrix, DataFrame or Corpus, (n_documents, n_words)
-            Counts of words in documents.
+            Counts of words in documents. The words of a Corpus are found by name;
+            those that the model does not know are left out, see `align`.
         normalize : bool, default=True
             Whether rows sum to one; else they are the variational Dirichlet
             parameters γ.

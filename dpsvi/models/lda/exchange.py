@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, check_random_state
 from dpsvi.engine import History
 from dpsvi.models.lda.given_priors import check_topic_word_prior
 from dpsvi.models.lda.validation import check_prior
+from dpsvi.models.lda.vocabulary import in_words_of
 
 __all__ = ["Exchangeable"]
 
@@ -262,7 +263,7 @@ class Exchangeable:
             counts = np.maximum(topics - model.topic_word_prior_, 0.0)
             shares = np.eye(len(topics))
         else:
-            counts = model._check(X, whom="to_pyldavis")
+            counts = model._check(in_words_of(model, X), whom="to_pyldavis")
             shares = np.asarray(model.transform(X), dtype=float)
             # Again, in the precision that is asked for there.
             shares /= shares.sum(axis=1, keepdims=True)

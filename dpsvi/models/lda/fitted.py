@@ -19,6 +19,7 @@ from dpsvi.models.lda.lazy import sum_over_blocks
 from dpsvi.models.lda.relevance import relevance
 from dpsvi.models.lda.settings import parameters_of
 from dpsvi.models.lda.validation import check_counts
+from dpsvi.models.lda.vocabulary import in_words_of
 
 __all__ = ["FittedTopics"]
 
@@ -27,6 +28,8 @@ class FittedTopics:
     """The methods of `DPSVILatentDirichletAllocation` that need a fitted model.
 
     All follow from `components_` and the priors, so that they work on any λ put there.
+    A corpus with names is brought to the model's words: others are left out, and their
+    number is logged at level INFO of "dpsvi.words".
     Where the documents are blocks of Dask's, what comes back is a Dask array: nothing
     is computed yet, and later each block where it lies. A score has the shape ().
     """
@@ -217,7 +220,7 @@ class FittedTopics:
     ) -> tuple[evaluation.Documents, NaturalParameters]:
         """Return checked documents and λ, to be used at scale one."""
         check_is_fitted(self)
-        counts = self._check(X, whom=whom)
+        counts = self._check(in_words_of(self, X), whom=whom)
         documents = documents_of(self, counts, fitted=True)
         return documents, parameters_of(self.components_, self.topic_word_prior_)
 

@@ -52,6 +52,14 @@ def pieces_on_disk(X: Any) -> list[DiskShard]:
 
 
 @dataclass(frozen=True)
+class NamedCounts:
+    """Counts of shape (n_documents, n_words), and the word of each column."""
+
+    counts: sp.csr_array
+    vocabulary: Sequence[str]
+
+
+@dataclass(frozen=True)
 class DiskShard:
     """A worker's part of a corpus on disk; it travels as a name and some numbers.
 
@@ -85,6 +93,12 @@ class DiskShard:
         """Read all of it."""
         parts = [self.read(piece) for piece in range(len(self.numbers))]
         return sp.csr_array(sp.vstack(parts, format="csr"))
+
+    def named(self) -> sp.csr_array | NamedCounts:
+        """Read all of it, with the words if they have names."""
+        if self.corpus.vocabulary is None:
+            return self.whole()
+        return NamedCounts(self.whole(), self.corpus.vocabulary)
 
     def read(self, piece: int, dtype: Any = np.float32) -> sp.csr_array:
         """Read a piece, by its number among its own."""

@@ -10,8 +10,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from dpsvi.models.lda.blocks import assembled, blocks_of, computed, in_blocks
+from dpsvi.models.lda.blocks import assembled, blocks_of, computed, in_blocks, opened
 from dpsvi.models.lda.coherence import Measure, coherence
+from dpsvi.models.lda.vocabulary import in_words_of
 
 __all__ = ["TopicReading"]
 
@@ -87,9 +88,11 @@ class TopicReading:
     def _tables(self, X: Any, whom: str) -> Iterator[sp.csr_array]:
         """Yield checked counts, a block at a time where there are blocks."""
         if not in_blocks(X):
-            yield self._check(X, reset=False, whom=whom)  # type: ignore[attr-defined]
+            table = in_words_of(self, X)
+            yield self._check(table, reset=False, whom=whom)  # type: ignore[attr-defined]
             return
         for number, block in enumerate(blocks_of(X)):
-            table = assembled(self, computed([block]), [number], whom=whom, reset=False)
+            tables = [in_words_of(self, opened(item)) for item in computed([block])]
+            table = assembled(self, tables, [number], whom=whom, reset=False)
             if table.shape[0]:
                 yield table

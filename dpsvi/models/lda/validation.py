@@ -106,8 +106,9 @@ def check_words(estimator: Any, X: Any, words: Any, *, reset: bool) -> None:
             del estimator.feature_names_in_
     elif words is not None and known is not None and not np.array_equal(words, known):
         raise ValueError(
-            "the vocabulary differs from the one the model was fitted on; "
-            "bring the corpus to the model's words, in their order"
+            "the vocabulary differs from the one the model was fitted on; bring the "
+            "corpus to the model's words (dpsvi.models.lda.vocabulary.align), or add "
+            "new words to the model with extend_vocabulary"
         )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-__all__ = ["Alignment", "align"]
+__all__ = ["Alignment", "align", "in_words_of"]
+
+_LOGGER = logging.getLogger("dpsvi.words")
 
 
 class Alignment:
@@ -50,6 +53,11 @@ class Alignment:
             [numbers.get(str(word), -1) for word in corpus_words], dtype=np.int32
         )
 
+    @property
+    def changes(self) -> bool:
+        """Whether there is anything to bring."""
+        return self._columns is not None
+
     def __call__(self, counts: Any) -> tuple[sp.csr_array, float]:
         """Return counts of the model's words, and how many tokens it does not know.
 
@@ -84,7 +92,9 @@ def align(
     corpus_words: Sequence[str] | None,
     model_words: Sequence[str] | None,
 ) -> tuple[sp.csr_array, float]:
-    """Bring documents to the words of a model; see `Alignment`.
+    """Bring documents to the words of a model, and count what it does not know.
+
+    `transform` and the scores do so by themselves with a `Corpus` that has names.
 
     Parameters
     ----------
@@ -99,5 +109,41 @@ def align(
         Words that the model does not know are left out.
     int or float
         How many tokens those were.
+
+    Examples
+    --------
+    >>> import scipy.sparse as sp
+    >>> counts = sp.csr_array([[1, 4]])
+    >>> counts, n_unknown = align(counts, ["cat", "emu"], ["ape", "cat"])
+    >>> counts.toarray(), n_unknown
+    (array([[0, 1]]), 4)
     """
     return Alignment(corpus_words, model_words)(corpus_counts)
+
+
+def in_words_of(model: Any, X: Any) -> Any:
+    """Return documents in the words of a model, if both have names; else as they are.
+
+    How many tokens are left out stands in the log, at level INFO of "dpsvi.words".
+
+    Parameters
+    ----------
+    model : DPSVILatentDirichletAllocation
+        Fitted.
+    X : object
+        Documents, as `transform` takes them; those with `counts` and `vocabulary` have
+        names.
+    """
+    words = getattr(X, "vocabulary", None) if hasattr(X, "counts") else None
+    bring = Alignment(words, getattr(model, "feature_names_in_", None))
+    if not bring.changes:
+        return X
+    counts, n_unknown = bring(X.counts)
+    if n_unknown:
+        total = n_unknown + counts.data.sum(dtype=float)
+        _LOGGER.info(
+            "words left out: %g of %g tokens are of words that the model does not know",
+            n_unknown,
+            total,
+        )
+    return counts
