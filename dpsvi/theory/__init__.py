@@ -4,7 +4,7 @@
     Theorem 3.1 for given rates.
 `corollary_rates`, `corollary_bound`, `fewest_merges`
     Corollary 1: constant rates, Eq. 9 to 11.
-`largest_staleness`, `most_workers`, `most_threads`
+`expected_staleness`, `largest_staleness`, `most_workers`, `most_threads`
     How much asynchrony Corollary 1 bears.
 `scaled_rates`
     Eq. 13: carry a tuned rate over to more threads, steps or pushes.
@@ -21,6 +21,7 @@ from dpsvi.theory.communication import communication_time, local_steps_to_break_
 from dpsvi.theory.corollary import (
     corollary_bound,
     corollary_rates,
+    expected_staleness,
     fewest_merges,
     largest_staleness,
     most_threads,
@@ -45,6 +46,7 @@ __all__ = [
     "corollary_bound",
     "corollary_rates",
     "estimate_constants",
+    "expected_staleness",
     "fewest_merges",
     "largest_staleness",
     "lemma_factor",

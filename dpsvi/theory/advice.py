@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
 
 from dpsvi.theory.communication import local_steps_to_break_even
 from dpsvi.theory.corollary import (
     corollary_bound,
     corollary_rates,
+    expected_staleness,
     fewest_merges,
-    largest_staleness,
-    most_threads,
 )
 from dpsvi.theory.search import largest
-from dpsvi.theory.setting import Constants, Layout, check_count, check_positive
+from dpsvi.theory.setting import Constants, Layout, check_count
 
 __all__ = ["Recommendation", "recommend"]
 
-# Pushes meet twice the mean staleness at most, as a rule, where every push is merged
-# at once (measured on the discrete-event simulation).
-_TAIL = 2
-# Workers beyond which nobody asks.
+# Workers, or threads, beyond which nobody asks.
 _MOST = 1 << 20
 
 
@@ -34,16 +32,18 @@ class Recommendation:
     global_rate, local_rate : float
         ρ and η of Corollary 1.
     layout : Layout
-        T, M, p, B and the largest staleness to expect.
+        T, M, p, B, and the largest delays D and D' to expect.
     n_workers : int
         n: at most what was offered.
     workers_that_help, threads_that_help : int
-        From how many on more are of no use, by communication or by the theory; never
-        fewer than 1.
+        The largest numbers for which Corollary 1 holds, each beside the recommended
+        number of the other; beyond them more are not proven to help. Never fewer
+        than 1.
     bound : float
         What Corollary 1 promises for the mean squared gradient norm.
     proven : bool
-        Whether the run is long enough for the corollary to hold (Eq. 10).
+        Whether the run is long enough for the corollary to hold (Eq. 10). If not,
+        rates and bound are those of one worker and thread, and no guarantee.
     """
 
     global_rate: float
@@ -75,14 +75,16 @@ def recommend(
     step_seconds: float,
     exchange_seconds: float,
     kept: float = 1.0,
+    staleness: int | None = None,
+    read_delay: int | None = None,
 ) -> Recommendation:
     """Recommend a layout for a run of so many local steps.
 
-    M is 1: the theory bounds M (D + 1), and with every push merged at once
-    D = 2 (n - 1) is all there is. Rounds are as long as the master needs to keep up
-    with all workers, n t_c / t_u steps, and no longer, since long rounds stray and
-    make pushes stale. Workers and threads help as long as such rounds are within
-    Corollary 1's bounds.
+    Of the numbers of workers and threads offered it takes those that do most at once,
+    n p, while Corollary 1 holds for T = steps / (p B) merges (Eq. 10). M is 1: the
+    theory bounds M (D + 1), so that a larger M gains nothing. Rounds are as long as
+    the master needs to keep up with all workers, B = n t_c / t_u, and no longer,
+    since long rounds stray and make pushes stale.
 
     Parameters
     ----------
@@ -98,6 +100,12 @@ def recommend(
         t_c: what one pull and push take of the master's time.
     kept : float, default=1.0
         α: the probability that a write is not lost.
+    staleness : int or None, default=None
+        D, if it was measured, with all that is offered and M = 1; fewer or more
+        workers change it in proportion to n - 1. None: `expected_staleness`.
+    read_delay : int or None, default=None
+        D', if it was measured, with all threads that are offered; in proportion to
+        p - 1. None: p - 1, one write under way on each other thread.
 
     Returns
     -------
@@ -106,7 +114,8 @@ def recommend(
     Raises
     ------
     ValueError
-        If a number is out of range.
+        If a number is out of range, or a delay is given that one worker or thread
+        cannot have.
 
     Examples
     --------
@@ -121,37 +130,89 @@ def recommend(
     ... )
     >>> print(advice)
     8 workers with 2 threads each, B = 2, M = 1, global rate 1, local rate 0.0005;
-    up to 16 workers and 64 threads would help
+    up to 14 workers and 5 threads would help
+    >>> advice.proven
+    True
     """
     check_count("steps", steps, least=1)
     check_count("n_workers", n_workers, least=1)
     check_count("n_threads", n_threads, least=1)
-    check_positive("step_seconds", step_seconds)
-    threads = max(1, most_threads(constants, Layout(merges=steps)))
-    p = min(n_threads, threads)
-    busy = local_steps_to_break_even(step_seconds, exchange_seconds)
-
-    def laid_out(n: int) -> Layout:
-        B = max(1, math.ceil(n * busy - 1e-9))
-        merges = max(1, steps // (p * B))
-        stale = _TAIL * (n - 1)
-        return Layout(
-            merges=merges, n_threads=p, local_steps=B, staleness=stale, kept=kept
-        )
-
-    helping = largest(
-        lambda n: largest_staleness(constants, laid_out(n)) >= laid_out(n).staleness,
-        _MOST,
+    offer = _Offer(
+        constants,
+        steps,
+        local_steps_to_break_even(step_seconds, exchange_seconds),
+        kept,
+        _per_other("staleness", staleness, n_workers, expected_staleness(2)),
+        _per_other("read_delay", read_delay, n_threads, 1),
     )
-    chosen = laid_out(min(n_workers, helping))
+    n, p = offer.best(n_workers, n_threads)
+    chosen = offer.layout(n, p)
     rho, eta = corollary_rates(constants, chosen)
     return Recommendation(
         global_rate=rho,
         local_rate=eta,
         layout=chosen,
-        n_workers=min(n_workers, helping),
-        workers_that_help=helping,
-        threads_that_help=threads,
+        n_workers=n,
+        workers_that_help=largest(lambda more: offer.holds(more, p), _MOST),
+        threads_that_help=largest(lambda more: offer.holds(n, more), _MOST),
         bound=corollary_bound(constants, chosen),
-        proven=chosen.merges >= fewest_merges(constants, chosen),
+        proven=offer.holds(n, p),
     )
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """What is known before n and p are chosen."""
+
+    constants: Constants
+    steps: int
+    # t_c / t_u: steps that one exchange takes as long as.
+    busy: float
+    kept: float
+    # D per further worker and D' per further thread.
+    stale: Fraction
+    late: Fraction
+
+    def layout(self, n: int, p: int) -> Layout:
+        """Return the layout for n workers of p threads."""
+        local_steps = max(1, math.ceil(n * self.busy - 1e-9))
+        return Layout(
+            merges=max(1, self.steps // (p * local_steps)),
+            n_threads=p,
+            local_steps=local_steps,
+            staleness=math.ceil(self.stale * (n - 1)),
+            read_delay=math.ceil(self.late * (p - 1)),
+            kept=self.kept,
+        )
+
+    def holds(self, n: int, p: int) -> bool:
+        """Whether Corollary 1 holds for n workers of p threads (Eq. 10)."""
+        made = self.layout(n, p)
+        return made.steps <= self.steps and (
+            made.merges >= fewest_merges(self.constants, made)
+        )
+
+    def _hold(self, p: int, n: int) -> bool:
+        return self.holds(n, p)
+
+    def best(self, n_workers: int, n_threads: int) -> tuple[int, int]:
+        """Return n and p within the numbers offered, so that n p is largest."""
+        found = (1, 1)
+        for p in range(1, n_threads + 1):
+            n = min(n_workers, largest(partial(self._hold, p), n_workers))
+            # Of equals, the one with fewer workers: they are the staler ones.
+            if self.holds(n, p) and n * p >= found[0] * found[1]:
+                found = (n, p)
+        return found
+
+
+def _per_other(name: str, delay: int | None, among: int, default: int) -> Fraction:
+    """Return a measured delay per other worker or thread, or what is expected."""
+    if delay is None:
+        return Fraction(default)
+    check_count(name, delay, least=0)
+    if among == 1 and delay > 0:
+        raise ValueError(
+            f"{name} is {delay}, and there is only one to be late; it must be 0"
+        )
+    return Fraction(delay, max(1, among - 1))

@@ -6,7 +6,8 @@ paper           here
 Theorem 3.1     `theorem_bound` (29)
 (7), (8)        `theorem_condition`, `check_step_sizes`; `lemma_factor`
 Corollary 1     `corollary_rates` (9), `fewest_merges` (10), `corollary_bound` (11)
-sec. 3.2        `largest_staleness`, `most_workers` O(√T), `most_threads` O(T^¼)
+discussion      `most_workers` O(√T), `most_threads` O(T^¼); `expected_staleness` and
+                `largest_staleness`
 (13)            `scaled_rates`
 (56) to (58)    `communication_time`, `local_steps_to_break_even`
 ==============  ===============================================================
@@ -16,6 +17,7 @@ from dpsvi.theory.communication import communication_time, local_steps_to_break_
 from dpsvi.theory.corollary import (
     corollary_bound,
     corollary_rates,
+    expected_staleness,
     fewest_merges,
     largest_staleness,
     most_threads,
@@ -37,6 +39,7 @@ __all__ = [
     "communication_time",
     "corollary_bound",
     "corollary_rates",
+    "expected_staleness",
     "fewest_merges",
     "largest_staleness",
     "lemma_factor",

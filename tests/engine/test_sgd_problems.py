@@ -19,6 +19,7 @@ from dpsvi.engine.problems import (
     SGDProblem,
     SyntheticProcess,
 )
+from dpsvi.theory import estimate_constants
 
 
 def factorization(seed: int = 0) -> MatrixFactorization:
@@ -157,6 +158,45 @@ def test_replicates_are_runs_of_their_own() -> None:
     two = run(problem, [None, None], plan, backend=Simulated(seed=1))
     assert one.parameters.tobytes() == two.parameters.tobytes()
     assert np.unique(one.parameters, axis=0).shape == (4, 8)
+
+
+def test_threads_run_a_compiled_gradient_that_releases_the_gil() -> None:
+    numba = pytest.importorskip("numba")
+    targets = np.random.default_rng(0).normal(3.0, 1.0, size=(50, 4))
+
+    @numba.njit(nogil=True)
+    def gradient(v: Any, samples: Any) -> Any:
+        total = np.zeros_like(v)
+        for i in samples:
+            total += v - targets[i]
+        return total / samples.size
+
+    objective = FunctionObjective(
+        np.zeros(4), 50, gradient, value=lambda v: ((v - targets) ** 2).mean() * 2
+    )
+    at = np.ones(4)
+    expected = numerical_gradient(objective.value, at)
+    assert gradient(at, np.arange(50)) == pytest.approx(expected, abs=1e-6)
+    plan = Plan(total_steps=4000, n_workers=2, n_threads=2, local_steps=10, seed=0)
+    problem = SGDProblem(objective, 0.02, batch_size=2)
+    found = run(problem, [None, None], plan, backend="local").parameters
+    assert found == pytest.approx(targets.mean(axis=0), abs=0.5)
+    assert objective.value(found) < 0.3 * objective.value(np.zeros(4))
+
+
+def test_constants_need_the_value_of_an_objective_and_no_subclass() -> None:
+    def gradient(v: Any, samples: Any) -> Any:
+        return np.tanh(v - samples.mean())
+
+    valued = FunctionObjective(
+        [9.0], 3, gradient, value=lambda v: np.log(np.cosh(v - np.arange(3))).mean()
+    )
+    found = estimate_constants(valued, 0.05, steps=500)
+    # |f''| is at most 1, and so is |f'|.
+    assert 0.5 < found.smoothness <= 1.0 + 1e-9
+    assert 0.9 < found.gradient_bound <= 1.0
+    with pytest.raises(TypeError, match="give value="):
+        estimate_constants(FunctionObjective([9.0], 3, gradient), 0.05, steps=500)
 
 
 def test_values_out_of_range_are_refused() -> None:

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dpsvi.engine.problems import FunctionObjective, RedescendingLocation
-from dpsvi.theory import Constants, estimate_constants, recommend
+from dpsvi.theory import (
+    Constants,
+    Layout,
+    Recommendation,
+    estimate_constants,
+    expected_staleness,
+    fewest_merges,
+    recommend,
+)
+from dpsvi.theory.speedup import Costs, simulate
 
 
 def test_a_pilot_run_finds_the_constants() -> None:
@@ -28,8 +42,8 @@ def test_a_pilot_run_that_does_not_come_down_says_so() -> None:
         estimate_constants(rising, 0.1, steps=100)
 
 
-def advise(**changes: float) -> object:
-    given = {"n_workers": 8, "n_threads": 2, "step_seconds": 1e-2}
+def advise(**changes: Any) -> Recommendation:
+    given: dict[str, Any] = {"n_workers": 8, "n_threads": 2, "step_seconds": 1e-2}
     constants = Constants(smoothness=2.0, gradient_bound=2.0, gap=2.0)
     steps = int(changes.pop("steps", 10**7))
     return recommend(constants, steps, **{**given, "exchange_seconds": 2e-3, **changes})
@@ -52,11 +66,120 @@ def test_slow_exchanges_and_short_runs_bear_fewer_workers() -> None:
     shorter = advise(steps=10**4)
     assert shorter.workers_that_help < base
     assert shorter.n_workers == min(8, shorter.workers_that_help)
-    assert shorter.threads_that_help < advise().threads_that_help
+    alone = {"n_workers": 1, "n_threads": 1}
+    fewer = advise(steps=10**4, **alone).threads_that_help
+    assert fewer < advise(**alone).threads_that_help
     assert "workers" in str(shorter)
 
 
+positive = st.floats(0.1, 10.0)
+
+
+@given(
+    st.builds(Constants, smoothness=positive, gradient_bound=positive, gap=positive),
+    st.integers(1, 10**7),
+    st.integers(1, 64),
+    st.integers(1, 16),
+    st.floats(1e-3, 30.0),
+    st.floats(0.1, 1.0),
+    st.none() | st.integers(0, 100),
+    st.none() | st.integers(0, 30),
+)
+def test_what_is_proven_is_what_the_corollary_says(
+    constants: Constants,
+    steps: int,
+    n_workers: int,
+    n_threads: int,
+    busy: float,
+    kept: float,
+    staleness: int | None,
+    read_delay: int | None,
+) -> None:
+    if n_workers == 1:
+        staleness = None
+    if n_threads == 1:
+        read_delay = None
+    advice = recommend(
+        constants,
+        steps,
+        n_workers=n_workers,
+        n_threads=n_threads,
+        step_seconds=1.0,
+        exchange_seconds=busy,
+        kept=kept,
+        staleness=staleness,
+        read_delay=read_delay,
+    )
+
+    def layout(n: int, p: int) -> Layout:
+        B = max(1, math.ceil(n * busy - 1e-9))
+        D, late = 3 * (n - 1), p - 1
+        if staleness is not None:
+            D = -(-staleness * (n - 1) // (n_workers - 1))
+        if read_delay is not None:
+            late = -(-read_delay * (p - 1) // (n_threads - 1))
+        return Layout(
+            merges=max(1, steps // (p * B)),
+            n_threads=p,
+            local_steps=B,
+            staleness=D,
+            read_delay=late,
+            kept=kept,
+        )
+
+    def proven(n: int, p: int) -> bool:
+        made = layout(n, p)
+        enough = made.merges >= fewest_merges(constants, made)
+        return enough and made.steps <= steps
+
+    n, p = advice.n_workers, advice.layout.n_threads
+    assert n <= n_workers
+    assert p <= n_threads
+    assert advice.layout == layout(n, p)
+    assert advice.proven == proven(n, p)
+    # Both limits are where the proof ends.
+    assert advice.proven == proven(advice.workers_that_help, p)
+    assert advice.proven == proven(n, advice.threads_that_help)
+    assert not proven(advice.workers_that_help + 1, p)
+    assert not proven(n, advice.threads_that_help + 1)
+
+
+def test_delays_that_were_measured_count() -> None:
+    offered = {"n_workers": 4, "n_threads": 4, "steps": 10**6}
+    base = advise(**offered)
+    assert (base.layout.staleness, base.layout.read_delay) == (9, 3)
+    late = advise(**offered, staleness=30, read_delay=60)
+    assert late.workers_that_help < base.workers_that_help
+    assert late.threads_that_help < base.threads_that_help
+    fresh = advise(**offered, staleness=3, read_delay=0)
+    assert (fresh.layout.staleness, fresh.layout.read_delay) == (3, 0)
+    assert fresh.workers_that_help > base.workers_that_help
+
+
+def test_a_run_too_short_for_anything_is_not_proven() -> None:
+    advice = advise(steps=1)
+    assert not advice.proven
+    assert (advice.n_workers, advice.layout.n_threads) == (1, 1)
+    assert (advice.workers_that_help, advice.threads_that_help) == (1, 1)
+
+
+@pytest.mark.parametrize(("n", "M"), [(2, 1), (8, 1), (8, 3), (20, 20)])
+def test_nearly_no_push_is_staler_than_expected(n: int, M: int) -> None:
+    costs = Costs(step_seconds=1.0, push_seconds=0.01)
+    found = simulate(costs, n, master_batch_size=M, rounds=4000).staleness
+    expected = expected_staleness(n, M)
+    assert np.mean(found > expected) < 1e-3
+    # And the rule does not exaggerate.
+    assert found.max() > expected / 2
+
+
 def test_values_out_of_range_are_refused() -> None:
+    with pytest.raises(ValueError, match="staleness is 3, and there is only one"):
+        advise(n_workers=1, staleness=3)
+    with pytest.raises(ValueError, match="read_delay is 1, and there is only one"):
+        advise(n_threads=1, read_delay=1)
+    with pytest.raises(ValueError, match="read_delay is -1"):
+        advise(read_delay=-1)
     with pytest.raises(ValueError, match="n_workers is 0"):
         advise(n_workers=0)
     with pytest.raises(ValueError, match="exchange_seconds is -1"):

@@ -67,6 +67,16 @@ class FunctionObjective:
     gradient : callable
         From parameters and the numbers of samples to the gradient of their mean; see
         `Objective.gradient`. NumPy, Numba, or anything that gives an array.
+    value : callable or None, default=None
+        From parameters to f. No run needs it; `dpsvi.theory.estimate_constants` does.
+
+    Examples
+    --------
+    >>> objective = FunctionObjective(
+    ...     [0.0], 1, lambda v, samples: v - 3, value=lambda v: (v - 3) @ (v - 3) / 2
+    ... )
+    >>> objective.value(np.zeros(1))
+    4.5
     """
 
     def __init__(
@@ -74,13 +84,26 @@ class FunctionObjective:
         start: npt.ArrayLike,
         n_samples: int,
         gradient: Callable[[Array, npt.NDArray[np.intp]], Array],
+        value: Callable[[Array], float] | None = None,
     ) -> None:
         self._start = np.array(start, dtype=float)
-        self.n_samples, self.gradient = n_samples, gradient
+        self.n_samples, self.gradient, self._value = n_samples, gradient, value
 
     def start(self, rng: np.random.Generator) -> Array:
         """Return a copy of where to start."""
         return self._start.copy()
+
+    def value(self, parameters: Array) -> float:
+        """Return f, if the function was given.
+
+        Raises
+        ------
+        TypeError
+            If it was not.
+        """
+        if self._value is None:
+            raise TypeError("this objective has no value; give value= from v to f(v)")
+        return float(self._value(parameters))
 
 
 @dataclass(frozen=True)
