@@ -316,9 +316,9 @@ BESIDE = {
             "neither a number of documents",
         ),
         (
-            ["docword.txt", "-k", 2, "-o", "out", "--hold-out", 500],
+            ["docword.txt", "-k", 2, "-o", "out", "--hold-out", 240],
             1,
-            "Error: ",
+            "--hold-out 240 leaves none of the 240 documents to fit",
         ),
         (
             [

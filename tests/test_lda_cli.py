@@ -71,6 +71,21 @@ def test_topics_are_told(model: Path, fitted: Any) -> None:
     assert int(lines[1].split()[0]) == facts[0]["topic"]
 
 
+def test_topics_with_their_coherence(
+    files: tuple[Path, Path], folder: Path, model: Path, fitted: Any
+) -> None:
+    expected = fitted.coherence(CORPUS)
+    for corpus in ([folder], [files[0], "--vocab", files[1]], [files[0]]):
+        facts = told("topics", model, "--coherence", *corpus)
+        for fact in facts:
+            assert fact["coherence"] == pytest.approx(expected[fact["topic"]])
+    assert "coherence" not in told("topics", model)[0]
+    lines = call("topics", model, "--coherence", folder).stdout.splitlines()
+    assert lines[0].split() == ["Topic", "Share", "Coherence", "Words"]
+    topic, _, score, *_ = lines[1].split()
+    assert score == f"{expected[int(topic)]:.2f}"
+
+
 # evaluate.
 
 
@@ -92,6 +107,8 @@ def test_shards_are_measured_one_by_one(folder: Path, model: Path, fitted: Any) 
     facts = told("evaluate", model, folder, "--seed", 3)
     assert facts["documents"] == 240
     assert facts["tokens"] == CORPUS.n_tokens
+    rate = facts["documents"] / facts["seconds"]
+    assert facts["documents_per_second"] == pytest.approx(rate)
     bound = fitted.score(CORPUS) / CORPUS.n_tokens
     assert facts["bound_per_word"] == pytest.approx(bound, rel=1e-6)
     whole = fitted.heldout_perplexity(CORPUS)
@@ -132,6 +149,69 @@ def test_words_are_found_by_name(tmp_path: Path, model: Path, fitted: Any) -> No
     np.testing.assert_array_equal(np.load(output), fitted.transform(known))
 
 
+def test_words_that_are_all_unknown(tmp_path: Path, model: Path) -> None:
+    pytest.importorskip("pyarrow")
+    strange = Corpus([[2, 3], [0, 4]], vocabulary=["x", "y"]).save(tmp_path / "strange")
+    done = call("evaluate", model, strange)
+    assert done.exit_code == 1
+    said = " ".join(done.output.split())
+    assert f"knows none of the words of '{strange}' (9 tokens)" in said
+    found = told("transform", model, strange, "-o", tmp_path / "theta.npy")
+    assert found["unknown_tokens"] == 9
+
+
+# The bar.
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["evaluate"], "Measuring"),
+        (["transform", "-o", "theta.npy"], "Reading"),
+        (["report", "-o", "page.html"], "Reading"),
+    ],
+)
+def test_a_bar_follows_the_documents_in_a_terminal(
+    words: list[str],
+    shown: str,
+    files: tuple[Path, Path],
+    folder: Path,
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys.modules["dpsvi.cli.models"], "_DOCUMENTS_AT_ONCE", 100)
+    command, *options = words
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    for corpus in (files[0], folder):
+        assert call(command, model, corpus, *options).stderr == ""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    for corpus in (files[0], folder):
+        done = call(command, model, corpus, *options)
+        assert done.exit_code == 0, done.output
+        assert shown in done.stderr
+        assert "240/240" in done.stderr
+        assert "left" in done.stderr
+        assert "240/240" not in done.stdout
+        assert call(command, model, corpus, *options, "--json").stderr == ""
+
+
+def test_a_bar_ends_with_an_error(
+    folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(self: OnDisk, number: int) -> Any:
+        raise OSError("shard 0 is gone")
+
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(OnDisk, "read", read)
+    done = call("evaluate", model, folder)
+    assert done.exit_code == 1
+    # The cursor is back.
+    assert "\x1b[?25h" in done.stderr
+    assert "Error: shard 0 is gone" in done.stderr
+
+
 # transform.
 
 
@@ -140,12 +220,18 @@ def read_back(path: Path) -> Array:
         return np.load(path)
     if path.suffix == ".csv":
         names = path.read_text(encoding="ascii").splitlines()[0]
-        assert names == "topic_0,topic_1,topic_2"
-        return np.loadtxt(path, delimiter=",", skiprows=1, dtype=np.float32, ndmin=2)
-    parquet = pytest.importorskip("pyarrow.parquet")
-    table = parquet.read_table(path)
-    assert table.column_names == ["topic_0", "topic_1", "topic_2"]
-    return np.stack([column.to_numpy() for column in table.columns], axis=1)
+        assert names == "document,topic_0,topic_1,topic_2"
+        table = np.loadtxt(path, delimiter=",", skiprows=1, dtype=np.float32, ndmin=2)
+        numbers, rows = table[:, 0], table[:, 1:]
+    else:
+        parquet = pytest.importorskip("pyarrow.parquet")
+        columns = parquet.read_table(path)
+        assert columns.column_names == ["document", "topic_0", "topic_1", "topic_2"]
+        numbers, *topics = (column.to_numpy() for column in columns.columns)
+        assert numbers.dtype == np.int64
+        rows = np.stack(topics, axis=1)
+    np.testing.assert_array_equal(numbers, np.arange(240))
+    return rows
 
 
 @pytest.mark.parametrize("ending", [".npy", ".csv", ".parquet"])
@@ -245,6 +331,21 @@ def test_a_page_reads_no_more_documents_than_it_shows(
     assert "title of " in page
 
 
+def test_a_page_for_programs(
+    files: tuple[Path, Path], model: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "page.html"
+    docword, vocab, known = other_words(tmp_path)
+    facts = told("report", model, docword, "--vocab", vocab, "-o", path)
+    assert facts["report"] == str(path)
+    assert (facts["topics"], facts["words"]) == (3, 40)
+    assert facts["documents"] == facts["sampled_documents"] == 40
+    assert facts["tokens"] == CORPUS[200:].n_tokens
+    assert facts["unknown_tokens"] == CORPUS[200:].n_tokens - known.n_tokens
+    facts = told("report", model, "-o", path)
+    assert facts["documents"] is facts["tokens"] is facts["unknown_tokens"] is None
+
+
 # Mistakes.
 
 
@@ -254,6 +355,8 @@ def test_a_page_reads_no_more_documents_than_it_shows(
         (["topics", "nothing"], 2, "does not exist"),
         (["topics", "vocab.txt"], 1, "damaged, or no safetensors file"),
         (["topics", "model.safetensors", "-n", 0], 2, "--words"),
+        (["topics", "model.safetensors", "--vocab", "vocab.txt"], 2, "--coherence"),
+        (["topics", "model.safetensors", "--coherence", "small.txt"], 1, "2 words and"),
         (["evaluate", "model.safetensors", "nothing"], 2, "does not exist"),
         (["evaluate", "model.safetensors", "vocab.txt"], 1, "a folder of shards, or a"),
         (["evaluate", "model.safetensors", "small.txt"], 1, "2 words and the model 40"),

@@ -79,7 +79,13 @@ def parts_of(corpus: Any) -> Iterator[sp.csr_array]:
 
 
 def titles_of(corpus: Any) -> Iterator[Sequence[str] | None]:
-    """Give the titles of the documents, for each of the parts; None without titles."""
+    """Give the titles of the documents, for each of the parts; None without titles.
+
+    Parameters
+    ----------
+    corpus : CorpusOnDisk or Corpus
+        As in `parts_of`.
+    """
     if is_on_disk(corpus):
         yield from map(corpus.titles, range(corpus.n_shards))
     else:
@@ -122,6 +128,8 @@ class InWordsOf:
     ----------
     n_unknown_tokens : int or float
         Tokens, so far, of words that the model does not know; they are left out.
+    n_known_tokens : int or float
+        Tokens, so far, of all other words.
 
     Raises
     ------
@@ -137,11 +145,13 @@ class InWordsOf:
         self._bring = Alignment(corpus.vocabulary, words)
         self._corpus = corpus
         self.n_unknown_tokens: float = 0
+        self.n_known_tokens: float = 0
 
     def __iter__(self) -> Iterator[sp.csr_array]:
         """Give the parts, and count what is left out."""
-        self.n_unknown_tokens = 0
+        self.n_unknown_tokens = self.n_known_tokens = 0
         for part in parts_of(self._corpus):
             counts, n_unknown = self._bring(part)
             self.n_unknown_tokens += n_unknown
+            self.n_known_tokens += float(counts.data.sum(dtype=float))
             yield counts

@@ -154,6 +154,7 @@ def fit(
                 "--seed-words needs the names of the words; give them with --vocab"
             )
         if hold_out is not None:
+            _check_hold_out(hold_out, int(documents.shape[0]))
             documents, held_out = documents.split(hold_out, random_state=seed)
         model = _model(parameters)
         model.fit(
@@ -169,6 +170,14 @@ def fit(
         tell(facts, _in_words(facts), as_json=as_json)
         if model.stop_reason_ == "interrupted":
             sys.exit(INTERRUPTED)
+
+
+def _check_hold_out(hold_out: float, n_documents: int) -> None:
+    if hold_out >= n_documents:
+        raise ValueError(
+            f"--hold-out {hold_out:,} leaves none of the {n_documents:,} documents to "
+            "fit; give a smaller number, or a share of them, such as 0.1"
+        )
 
 
 def _parameters(seed: int, **options: Any) -> dict[str, Any]:

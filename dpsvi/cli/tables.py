@@ -29,13 +29,13 @@ def table_file(
     ----------
     path : Path
         Ends in `.parquet`, `.csv` or `.npy`. The first two name their columns
-        topic_0, topic_1 and so on, behind a column document for the titles.
+        topic_0, topic_1 and so on, behind a column document: titles, or numbers from 0.
     shape : tuple of int
         (n_documents, n_topics).
     dtype : dtype
         Of the rows.
     titled : bool, default=False
-        Whether the documents have titles; `.npy` has no place for them.
+        Whether the documents have titles; `.npy` has no place for titles or numbers.
 
     Yields
     ------
@@ -70,15 +70,15 @@ def _csv(
     digits = np.finfo(dtype).precision + 3
     with path.open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(_names(shape[1], titled))
+        lines.writerow(_names(shape[1]))
+        named = _Named()
 
         def write(rows: NDArray[Any], titles: Sequence[str] | None) -> None:
             cells = ([f"{share:.{digits}g}" for share in row] for row in rows.tolist())
-            if titles is not None:
-                cells = (
-                    [title, *row] for title, row in zip(titles, cells, strict=True)
-                )
-            lines.writerows(cells)
+            names = named(titles, len(rows))
+            lines.writerows(
+                [name, *row] for name, row in zip(names, cells, strict=True)
+            )
 
         yield write
 
@@ -95,20 +95,34 @@ def _parquet(
             'files that end in .parquet need pyarrow: pip install "dpsvi[corpora]"; or '
             "choose .csv or .npy"
         ) from error
-    kinds = [*([pa.string()] * titled), *([pa.from_numpy_dtype(dtype)] * shape[1])]
-    schema = pa.schema(list(zip(_names(shape[1], titled), kinds, strict=True)))
+    kind = pa.string() if titled else pa.int64()
+    kinds = [kind, *([pa.from_numpy_dtype(dtype)] * shape[1])]
+    schema = pa.schema(list(zip(_names(shape[1]), kinds, strict=True)))
+    named = _Named()
     with ParquetWriter(path, schema) as file:
 
         def write(rows: NDArray[Any], titles: Sequence[str] | None) -> None:
-            columns = [*([] if titles is None else [list(titles)]), *rows.T]
+            columns = [list(named(titles, len(rows))), *rows.T]
             file.write_table(pa.table(columns, schema=schema))
 
         yield write
 
 
-def _names(n_topics: int, titled: bool) -> list[str]:
-    topics = [f"topic_{topic}" for topic in range(n_topics)]
-    return ["document", *topics] if titled else topics
+class _Named:
+    """Names documents: by their titles, or by their numbers."""
+
+    def __init__(self) -> None:
+        self._seen = 0
+
+    def __call__(
+        self, titles: Sequence[str] | None, n_documents: int
+    ) -> Sequence[str] | range:
+        first, self._seen = self._seen, self._seen + n_documents
+        return range(first, self._seen) if titles is None else titles
+
+
+def _names(n_topics: int) -> list[str]:
+    return ["document", *(f"topic_{topic}" for topic in range(n_topics))]
 
 
 _FORMATS = {".parquet": _parquet, ".csv": _csv, ".npy": _npy}

@@ -1,0 +1,70 @@
+"""A bar on the terminal that follows the documents of a command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+
+__all__ = ["documents_bar", "followed"]
+
+
+@contextmanager
+def documents_bar(
+    what: str, n_documents: int, *, shown: bool
+) -> Iterator[Callable[[int], None]]:
+    """Show how many documents are done, and how long the others will take.
+
+    Stays on the standard error, and only in a terminal: the standard output is for the
+    result.
+
+    Parameters
+    ----------
+    what : str
+        What is done to the documents.
+    n_documents : int
+        How many there are.
+    shown : bool
+        Whether anybody wants to see it.
+
+    Yields
+    ------
+    callable
+        To be told how many more are done.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("documents,"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+        console=console,
+        transient=True,
+        disable=not (shown and console.is_terminal),
+    )
+    with bar:
+        task = bar.add_task(what, total=n_documents)
+        yield lambda more: bar.advance(task, more)
+
+
+def followed(
+    parts: Iterable[Any], advance: Callable[[int], None]
+) -> Iterator[sp.csr_array]:
+    """Give the parts, and tell of each when the next one is asked for."""
+    for part in parts:
+        yield part
+        advance(part.shape[0])
