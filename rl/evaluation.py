@@ -14,7 +14,7 @@ from dpsvi.rl.registry import atari_game, name_of
 from dpsvi.rl.scores import human_normalised
 from dpsvi.rl.torch_threads import one_torch_thread
 
-__all__ = ["Evaluation", "evaluate", "played_by"]
+__all__ = ["Evaluation", "evaluate", "played_by", "refuse_another_kind"]
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,8 @@ def evaluate(
             "be at least 1."
         )
     played = played_by(policy, env)
+    if protocol is None:
+        refuse_another_kind(policy, played)
     rules = scoring_rules(protocol or policy.protocol, noop_max)
     n = min(episodes, n_environments)
     threads = min(n, os.cpu_count() or 1)
@@ -159,6 +161,25 @@ def played_by(policy: Policy, env: Env | None) -> Env:
             "give env=, that function."
         )
     return policy.spec.name
+
+
+def refuse_another_kind(policy: Policy, env: Env) -> None:
+    """Tell an agent of Atari games from others before rules are asked whether they fit.
+
+    Raises
+    ------
+    ValueError
+        If one of agent and environment is of Atari, and the other is not.
+    """
+    trained, shape = policy.spec, policy.spec.observation_shape
+    if (trained.kind == "atari") == (atari_game(env) is not None):
+        return
+    what = "no Atari game" if trained.kind == "atari" else "an Atari game"
+    raise ValueError(
+        f"{name_of(env)} is {what}, and this agent was trained on another kind of "
+        f"observation: that of {trained.name}, of shape {shape}; give an environment "
+        "like that, or an agent that was trained on this one."
+    )
 
 
 def scoring_rules(protocol: Protocol, noop_max: int) -> Protocol:

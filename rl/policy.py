@@ -46,7 +46,8 @@ class Policy:
     Parameters
     ----------
     network : torch.nn.Module
-        Returns (logits, values), as `dpsvi.rl.networks.network_for` makes sure.
+        Returns (logits, values), as `dpsvi.rl.networks.network_for` makes sure. Put
+        into evaluation mode.
     spec : EnvironmentSpec
         What it plays.
     provenance : Provenance or None, default=None
@@ -68,7 +69,8 @@ class Policy:
         spec: EnvironmentSpec,
         provenance: Provenance | None = None,
     ) -> None:
-        self.network = network
+        # It only acts: layers such as dropout are to do nothing.
+        self.network = network.eval()
         self.spec = spec
         self.provenance = provenance or Provenance()
 
@@ -214,7 +216,17 @@ def load(path: PathLike, *, network: Network | None = None) -> Policy:
             "networks that come with dpsvi; give network=, the module or what makes it."
         )
     _fill(path, made, arrays)
-    return Policy(made, saved.spec, Provenance(**saved.provenance))
+    return Policy(made, saved.spec, _provenance(path, saved))
+
+
+def _provenance(path: PathLike, saved: Saved) -> Provenance:
+    try:
+        return Provenance(**saved.provenance)
+    except TypeError as error:
+        raise ValueError(
+            f"the header of {path} is damaged, or of another release ({error}); use "
+            "the release that wrote it."
+        ) from error
 
 
 def _fill(

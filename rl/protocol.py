@@ -34,7 +34,8 @@ class Protocol:
     episodic_life : bool, default=True
         A lost life ends the training episode, but not the game.
     clip_rewards : bool, default=True
-        Rewards are trained on as -1, 0 or 1. Scores are never clipped.
+        Rewards are clipped to [-1, 1] for training, as in Mnih et al. (2015). Scores
+        are never clipped.
     frame_stack : int, default=4
         Screens that make an observation, oldest first.
     screen : int, default=84

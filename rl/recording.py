@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from dpsvi.engine.files import PathLike
-from dpsvi.rl.environments import Env, Episode
-from dpsvi.rl.evaluation import check_fit, played_by, scoring_rules
+from dpsvi.rl.environments import Env
+from dpsvi.rl.evaluation import (
+    check_fit,
+    played_by,
+    refuse_another_kind,
+    scoring_rules,
+)
 from dpsvi.rl.films import writer_for
 from dpsvi.rl.frames import Frame, Stage, open_stage
 from dpsvi.rl.policy import Policy
@@ -17,7 +23,44 @@ from dpsvi.rl.protocol import Protocol
 from dpsvi.rl.registry import name_of
 from dpsvi.rl.torch_threads import one_torch_thread
 
-__all__ = ["record"]
+__all__ = ["Recording", "record"]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What is seen in a film.
+
+    Attributes
+    ----------
+    path : Path
+        The film.
+    environment : str
+        What is played.
+    protocol : Protocol
+        The rules.
+    deterministic : bool
+        Whether the most probable action was taken always.
+    score : float
+        Raw, of what is seen.
+    length : int
+        Agent steps.
+    """
+
+    path: Path
+    environment: str
+    protocol: Protocol
+    deterministic: bool
+    score: float
+    length: int
+
+    def __str__(self) -> str:
+        """Score and rules, on two lines."""
+        return (
+            f"{self.path}: {self.environment}, score {self.score:g} in "
+            f"{self.length:,} steps\n  "
+            + ("most probable" if self.deterministic else "random")
+            + f" actions, {self.protocol.describe()}"
+        )
 
 
 def record(
@@ -30,7 +73,7 @@ def record(
     max_steps: int = 2_000,
     fps: float | None = None,
     protocol: Protocol | None = None,
-) -> Episode:
+) -> Recording:
     """Let an agent play an episode and film it.
 
     Parameters
@@ -55,8 +98,8 @@ def record(
 
     Returns
     -------
-    Episode
-        Score and length of what is seen.
+    Recording
+        Score and length of what is seen, and the rules.
 
     Raises
     ------
@@ -74,6 +117,8 @@ def record(
         )
     write = writer_for(path)
     played = played_by(policy, env)
+    if protocol is None:
+        refuse_another_kind(policy, played)
     rules = scoring_rules(protocol or policy.protocol, noop_max=30)
     stage = open_stage(played, rules)
     try:
@@ -83,7 +128,14 @@ def record(
             write(Path(path), film.frames(), fps or stage.fps)
     finally:
         stage.close()
-    return Episode(film.score, film.length, 0)
+    return Recording(
+        path=Path(path),
+        environment=name_of(played),
+        protocol=rules,
+        deterministic=deterministic,
+        score=film.score,
+        length=film.length,
+    )
 
 
 class _Film:

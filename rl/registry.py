@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["atari_game", "maker_of", "name_of", "packages_of"]
 
+# Gymnasium would have its whole extra installed.
+_PYGAME = "it is drawn by pygame, which is not installed; pip install pygame"
 _ATARI_ENTRY = "ale_py.env:AtariEnv"
 
 
@@ -33,6 +35,8 @@ def atari_game(env: str | Callable[[], AnyEnv]) -> str | None:
     ------
     ValueError
         If nothing has this id.
+    ImportError
+        If a package, or the module before the colon of an id, cannot be loaded.
     TypeError
         If `env` is neither a string nor callable.
     """
@@ -76,7 +80,8 @@ def packages_of(name: str) -> Iterator[None]:
     try:
         yield
     except gymnasium.error.DependencyNotInstalled as error:
-        raise ImportError(f"{name} needs a package of its own: {error}") from error
+        advice = _PYGAME if "pygame" in str(error) else str(error)
+        raise ImportError(f"{name} needs a package of its own: {advice}") from error
 
 
 def _made_by_id(env: str, render_mode: str | None) -> AnyEnv:
@@ -107,10 +112,21 @@ def _registered(name: str) -> Any:
     gymnasium.register_envs(ale_py)
     module, _, inner = name.rpartition(":")
     if module:
-        importlib.import_module(module)
+        _import(name, module)
     if inner in gymnasium.registry:
         return gymnasium.registry[inner]
     raise ValueError(f"there is no environment {name!r}. {_suggestion(inner)}")
+
+
+def _import(name: str, module: str) -> None:
+    """Load the module that registers an environment."""
+    try:
+        importlib.import_module(module)
+    except (ImportError, TypeError) as error:
+        raise ImportError(
+            f"{name!r} asks for the module {module!r}, which cannot be loaded "
+            f"({error}); correct the name before the colon, or install the package"
+        ) from error
 
 
 def _suggestion(name: str) -> str:

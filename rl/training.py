@@ -12,6 +12,7 @@ from dpsvi.engine import constant
 from dpsvi.engine.files import PathLike
 from dpsvi.rl.bar import TrainingBar
 from dpsvi.rl.environments import Env
+from dpsvi.rl.extra import check_workers
 from dpsvi.rl.logs import RunLog
 from dpsvi.rl.monitor import TrainingProgress
 from dpsvi.rl.networks import Network
@@ -185,7 +186,7 @@ def train(
     TypeError, ValueError
         If an argument is of the wrong kind or out of range, before any work starts.
     ImportError
-        If a package is missing.
+        If a package is missing, here or on a worker.
 
     Warns
     -----
@@ -203,6 +204,10 @@ def train(
     (True, 'completed')
     """
     place = placement_for(backend, n_workers, n_threads, client)
+    if place.apart:
+        # Atari comes along with whatever has an id.
+        by_id = ("ale_py",) if isinstance(env, str) else ()
+        check_workers(place.backend, ("torch", "gymnasium", *by_id))
     trainer = Trainer(
         env,
         network,

@@ -108,7 +108,7 @@ def record(
     with errors_in_words():
         from dpsvi import rl as agents
 
-        episode = agents.record(
+        made = agents.record(
             agents.load(policy),
             out,
             env,
@@ -116,6 +116,12 @@ def record(
             seed=seed or 0,
             max_steps=max_steps,
         )
-    facts = {"film": str(out), "score": episode.score, "length": episode.length}
-    text = f"{out}: score {episode.score:g} in {episode.length:,} steps"
-    tell(facts, text, as_json=as_json)
+    facts = {
+        "film": str(out),
+        "environment": made.environment,
+        "protocol": made.protocol.to_dict(),
+        "deterministic": made.deterministic,
+        "score": made.score,
+        "length": made.length,
+    }
+    tell(facts, str(made), as_json=as_json)

@@ -10,6 +10,7 @@ import click
 
 from dpsvi.cli.cluster import client_of, cluster_options
 from dpsvi.cli.common import INTERRUPTED, errors_in_words, in_json, tell
+from dpsvi.cli.ending import sigterm_as_ctrl_c
 
 __all__ = ["train"]
 
@@ -124,14 +125,18 @@ def train(
     """Train an agent on the environment ENV, an id known to Gymnasium.
 
     Runs in this process on all cores, or on a Dask cluster. Ctrl-C ends the training;
-    the agent so far is saved (exit code 130).
+    the agent so far is saved (exit code 130). So does SIGTERM (exit code 143).
 
     \b
     Example:
         dpsvi rl train CartPole-v1
         dpsvi rl train ALE/Pong-v5 --target-score 18 -o pong.safetensors
     """
-    with errors_in_words(), client_of(scheduler, scheduler_file) as client:
+    with (
+        sigterm_as_ctrl_c(),
+        errors_in_words(),
+        client_of(scheduler, scheduler_file) as client,
+    ):
         from dpsvi import rl as agents
 
         if sticky is not None:
@@ -143,20 +148,20 @@ def train(
         result.policy.save(output)
         if plot is not None:
             result.plot().figure.savefig(plot)
-    facts = {
-        "environment": result.policy.spec.name,
-        "protocol": result.protocol.to_dict(),
-        "reason": result.reason,
-        "score": result.score if result.episodes else None,
-        "episodes": result.episodes,
-        "steps": result.steps,
-        "seconds": result.seconds,
-        "steps_per_second": result.throughput,
-        "policy": str(output),
-        "table": str(result.log_dir / "progress.csv"),
-        "plot": None if plot is None else str(plot),
-    }
-    drawn = "" if plot is None else f"\n  learning curve in {plot}"
-    tell(facts, f"{result}\n  agent in {output}{drawn}", as_json=as_json)
-    if result.reason == "interrupted":
-        sys.exit(INTERRUPTED)
+        facts = {
+            "environment": result.policy.spec.name,
+            "protocol": result.protocol.to_dict(),
+            "reason": result.reason,
+            "score": result.score if result.episodes else None,
+            "episodes": result.episodes,
+            "steps": result.steps,
+            "seconds": result.seconds,
+            "steps_per_second": result.throughput,
+            "policy": str(output),
+            "table": str(result.log_dir / "progress.csv"),
+            "plot": None if plot is None else str(plot),
+        }
+        drawn = "" if plot is None else f"\n  learning curve in {plot}"
+        tell(facts, f"{result}\n  agent in {output}{drawn}", as_json=as_json)
+        if result.reason == "interrupted":
+            sys.exit(INTERRUPTED)

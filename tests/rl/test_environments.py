@@ -283,3 +283,10 @@ def test_a_name_with_a_module_imports_it(
         assert spec_of("my_small_games:Mine-v0").observation_shape == (2,)
     finally:
         gymnasium.registry.pop("Mine-v0", None)
+
+
+@pytest.mark.parametrize("name", ["nomod:Foo-v0", "no.mod:Foo-v0", ".mod:Foo-v0"])
+def test_a_module_that_is_not_there(name: str) -> None:
+    module = name.partition(":")[0]
+    with pytest.raises(ImportError, match=rf"'{name}' asks for the module '{module}'"):
+        spec_of(name)

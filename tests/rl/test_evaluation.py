@@ -132,6 +132,11 @@ def test_wrong_arguments(cart: Policy) -> None:
         evaluate(cart, episodes=0)
     with pytest.raises(ValueError, match=r"has 3 actions.*trained on CartPole-v1"):
         evaluate(cart, "Acrobot-v1")
+    with pytest.raises(ValueError, match=r"Pong-v5 is an Atari game.*another kind"):
+        evaluate(cart, "ALE/Pong-v5")
+    pong = Policy.untrained(spec_of("ALE/Pong-v5"))
+    with pytest.raises(ValueError, match=r"CartPole-v1 is no Atari.*ALE/Pong-v5"):
+        evaluate(pong, "CartPole-v1")
     with pytest.raises(ValueError, match=r"<lambda>\(\) made; give env="):
         evaluate(scripted_policy())
 

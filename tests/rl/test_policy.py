@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.numpy import save_file
 from test_networks import SCREENS, VECTOR, TwoHeads
 
@@ -140,6 +141,41 @@ def test_a_file_of_a_later_release(tmp_path: Path) -> None:
     save_file({"x": np.zeros(3)}, path, metadata={"dpsvi": json.dumps(header)})
     with pytest.raises(ValueError, match="use the release that wrote it"):
         load(path)
+
+
+@pytest.mark.parametrize("provenance", ['{"steps": 3, "whence": "here"}', "[1]"])
+def test_a_provenance_of_another_release(tmp_path: Path, provenance: str) -> None:
+    path = tmp_path / "agent.safetensors"
+    decided().save(path)
+    with safe_open(path, framework="numpy") as file:
+        header = json.loads(file.metadata()["dpsvi"])
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    header["provenance"] = json.loads(provenance)
+    save_file(arrays, path, metadata={"dpsvi": json.dumps(header)})
+    with pytest.raises(ValueError, match=r"is damaged, or of another release"):
+        load(path)
+
+
+class Forgetful(TwoHeads):
+    """Drops half of what it sees, while it learns."""
+
+    def forward(self, seen: Any) -> Any:
+        return super().forward(torch.nn.functional.dropout(seen, 0.5, self.training))
+
+
+def test_an_agent_that_acts_drops_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "agent.safetensors"
+    policy = Policy.untrained(VECTOR, Forgetful, seed=4)
+    policy.save(path)
+    vector = policy.vector
+    for agent in (
+        policy,
+        Policy.from_vector(vector, VECTOR, Forgetful),
+        load(path, network=Forgetful),
+    ):
+        seen = [agent.probabilities(SEEN) for _ in range(3)]
+        np.testing.assert_array_equal(seen[0], seen[1])
+        np.testing.assert_array_equal(seen[0], seen[2])
 
 
 def test_no_file_and_no_folder(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ def test_one_picture_for_each_step(policy: Policy, tmp_path: Path) -> None:
     assert 7.0 <= game.score <= 14.0
     assert [int(frame[0, 0, 0]) for frame in frames] == [5 * n for n in range(7)]
     assert frames[0].shape == (40, 30, 3)
+    assert str(game).endswith("random actions, environment as it is")
 
 
 def test_speed_is_natural_or_as_asked(policy: Policy, tmp_path: Path) -> None:
@@ -68,6 +70,9 @@ def test_atari_in_colour(tmp_path: Path) -> None:
     player = Policy.untrained(spec_of("ALE/Boxing-v5"))
     rules = Protocol(max_episode_frames=160)
     game = record(player, path, protocol=rules)
+    assert game.protocol == rules.evaluation()
+    assert "ALE/Boxing-v5, score" in str(game)
+    assert "at most 160 frames" in str(game)
     frames = pictures(path)
     assert game.length == 40
     assert frames[0].shape == (210, 160, 3)
@@ -92,11 +97,15 @@ def test_endings_and_folders(policy: Policy, tmp_path: Path) -> None:
 def test_what_draws_nothing(policy: Policy, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="render_mode is None"):
         record(policy, tmp_path / "film.gif", invisible)
+    with pytest.raises(ValueError, match=r"Pong-v5 is an Atari game.*another kind"):
+        record(policy, tmp_path / "film.gif", "ALE/Pong-v5")
 
 
-@pytest.mark.skipif(find_spec("pygame") is not None, reason="pygame is installed")
-def test_drawing_may_need_a_package(tmp_path: Path) -> None:
-    with pytest.raises(ImportError, match="CartPole-v1 needs a package"):
+def test_drawing_may_need_a_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pygame", None)
+    with pytest.raises(ImportError, match=r"CartPole-v1 needs .*; pip install pygame$"):
         record(Policy.untrained(spec_of("CartPole-v1")), tmp_path / "film.gif")
 
 

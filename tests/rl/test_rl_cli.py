@@ -132,8 +132,9 @@ def test_training_on_a_cluster(tmp_path: Path, cluster_client: Any) -> None:
     assert "not both" in both.output
 
 
+@pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_an_interrupted_training_saves_its_agent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    number: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import os
     import signal
@@ -141,7 +142,7 @@ def test_an_interrupted_training_saves_its_agent(
     from dpsvi.rl import monitor
 
     def interrupt(self: Any, sums: Any) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), getattr(signal, number))
 
     monkeypatch.setattr(monitor.TrainingMonitor, "_warn_of_death", interrupt)
     path = tmp_path / "agent.safetensors"
@@ -149,7 +150,7 @@ def test_an_interrupted_training_saves_its_agent(
         *("train", "CartPole-v1", "--total-steps", 10**9, "--log-dir", tmp_path),
         *("--n-threads", 1, "-o", path),
     )
-    assert done.exit_code == 130
+    assert done.exit_code == code
     assert path.exists()
 
 
@@ -164,6 +165,7 @@ def test_an_interrupted_training_saves_its_agent(
             2,
             "there is no folder 'no'",
         ),
+        (["train", "nomod:Foo-v0"], 1, "the module 'nomod', which cannot be loaded"),
         (["train", "CartPole-v1", "--plot", "no/curve.png"], 2, "no folder 'no'"),
         (["train", "CartPole-v1", "--plot", "curve.doc"], 2, "does not end in .png"),
         (["train", "CartPole-v1", "--momentum", 1.0], 1, "momentum is 1.0"),
@@ -185,6 +187,18 @@ def test_mistakes(
     assert not list(tmp_path.iterdir())
 
 
+def test_an_agent_of_another_kind(trained: Any, tmp_path: Path) -> None:
+    pytest.importorskip("ale_py")
+    path, _ = trained
+    for words in (
+        ["evaluate", path, "ALE/Pong-v5"],
+        ["record", path, tmp_path / "film.gif", "--env", "ALE/Pong-v5"],
+    ):
+        done = call(*words)
+        assert done.exit_code == 1
+        assert "trained on another kind of observation" in done.output
+
+
 def test_a_damaged_agent(tmp_path: Path) -> None:
     path = tmp_path / "agent.safetensors"
     path.write_bytes(b"nothing")
@@ -203,7 +217,12 @@ def test_a_film(trained: Any, tmp_path: Path) -> None:
     film = tmp_path / "film.gif"
     done = call("record", agent, film, "--max-steps", 5, "--json")
     assert done.exit_code == 0, done.output
-    assert json.loads(done.output)["length"] == 5
+    facts = json.loads(done.output)
+    assert facts["length"] == 5
+    assert facts["protocol"]["sticky"] == 0.0
+    told = call("record", agent, film, "--max-steps", 5).output
+    assert "ALE/Pong-v5, score" in told
+    assert "frame skip 4, sticky actions 0" in told
     assert film.read_bytes().startswith(b"GIF8")
 
 

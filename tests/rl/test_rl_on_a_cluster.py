@@ -58,6 +58,34 @@ def test_identity_is_learned_on_a_cluster(cluster_client: Any, tmp_path: Path) -
     assert on.steps == 16_800
 
 
+def hide(package: str) -> None:
+    import sys
+
+    sys.modules[package] = None  # type: ignore[assignment]
+
+
+def show(package: str) -> None:
+    import sys
+
+    sys.modules.pop(package, None)
+
+
+def test_workers_without_packages_are_refused(
+    cluster_client: Any, tmp_path: Path
+) -> None:
+    one = next(iter(cluster_client.scheduler_info()["workers"]))
+    cluster_client.run(hide, "ale_py", workers=[one])
+    try:
+        with pytest.raises(ImportError, match=rf"worker at {one} lacks ale_py.* there"):
+            rl.train("CartPole-v1", client=cluster_client, log_dir=tmp_path / "log")
+        assert not list(tmp_path.iterdir())
+        # A function of one's own may do without.
+        asked = {**OPTIONS, "total_steps": 80, "client": cluster_client}
+        assert rl.train(Identity, log_dir=tmp_path, **asked).steps == 80
+    finally:
+        cluster_client.run(show, "ale_py", workers=[one])
+
+
 class Marked(Identity):
     """Leaves a note of the process that plays."""
 
