@@ -62,7 +62,8 @@ class Actor:
         seed: np.random.SeedSequence,
     ) -> None:
         self._environments = environments
-        self._network = network
+        # The policy that learns is the one that has acted: nothing is dropped out.
+        self._network = network.eval()
         self._settings = settings
         first, second, third = seed.generate_state(3, np.uint32)
         self._generator = torch.Generator().manual_seed(int(second))
@@ -108,6 +109,9 @@ class Actor:
             self._backward(samples)
         self._local_steps += 1
         norm = clip_by_norm(self.gradient, self._settings.optimiser.max_norm)
+        if not math.isfinite(norm):
+            # Before it is written into what all threads share.
+            raise _diverged(f"a gradient has the norm {norm}")
         self.tally.add(gradient_norm=norm)
         return self.gradient
 
@@ -118,6 +122,8 @@ class Actor:
             np.copyto(rollout.observations[step], self._now)
             logits, values = self._look(rollout.observations[step])
             rollout.values[step] = values.numpy()
+            if not np.isfinite(rollout.values[step]).all():
+                raise _diverged("the network's values are not finite")
             actions = self._choose(logits)
             rollout.actions[step] = actions.numpy()
             if self._settings.updates > 1:
@@ -183,6 +189,13 @@ class Actor:
     def close(self) -> None:
         """Close the environments."""
         self._environments.close()
+
+
+def _diverged(what: str) -> FloatingPointError:
+    return FloatingPointError(
+        f"the training has diverged: {what}. Lower learning_rate or max_gradient_norm; "
+        "rewards far above 1 want Protocol.plain(clip_rewards=True)."
+    )
 
 
 def _bind_gradients(network: nn.Module, gradient: Vector) -> None:

@@ -44,9 +44,10 @@ from dpsvi.rl.optimisers import (
     learning_rate_at,
     make_optimiser,
     new_state,
+    warmed_up,
 )
 from dpsvi.rl.settings import Settings
-from dpsvi.rl.tally import merged
+from dpsvi.rl.tally import Tally, merged
 from dpsvi.rl.torch_threads import one_torch_thread
 
 __all__ = ["HSA2CProblem", "LocalHSA2C", "ModelParameters", "Movement"]
@@ -204,8 +205,9 @@ class LocalHSA2C:
         self._statistics: Vector | None = None
         self._n_updates = np.zeros(1, dtype=np.int64)
         self._optimisers: list[Any] = []
+        # Where the weights stood when they were pulled, or last pushed.
         self._pulled: Vector | None = None
-        # Agent steps at the start of the round.
+        # Agent steps at the last update.
         self._acted = 0
 
     def request(self, n_steps: int) -> str | None:
@@ -224,9 +226,16 @@ class LocalHSA2C:
                 self._weights = np.empty_like(given.weights)
             np.copyto(self._weights, given.weights)
             self._pulled = given.weights
-        for actor in self._open:
-            actor.tally.clear()
-        self._acted = sum(actor.n_acted for actor in self._open)
+
+    def catch_up(self, snapshot: Snapshot) -> None:
+        """Take weights while the threads act on, and keep what they have written.
+
+        What is replaced is no more than was pushed, so no update of another thread is
+        lost but for two writes that meet, as everywhere.
+        """
+        weights = snapshot.parameters.weights
+        self._weights += weights - self._pulled
+        self._pulled = weights
 
     def run(self, thread: int, steps: Iterator[int]) -> None:
         """Alg. 9 lines 4-29: rollout, gradient, lock-free update."""
@@ -238,27 +247,40 @@ class LocalHSA2C:
                 gradient = actor.differentiate(self._weights)
                 # Lock-free like the rest; a count lost now and then does no harm.
                 self._n_updates[0] += 1
+                count = int(self._n_updates[0])
                 rate = learning_rate_at(
                     settings.first_step + step,
                     settings.total_local_steps,
                     settings.learning_rate,
                     settings.schedule,
-                    settings.warm_up,
                 )
-                optimiser.step(self._weights, gradient, rate, int(self._n_updates[0]))
+                rate = warmed_up(rate, count, settings.warm_up)
+                optimiser.step(self._weights, gradient, rate, count)
 
     def update(self) -> Update:
-        """How far the weights have moved since they were pulled (line 31)."""
-        acted = sum(actor.n_acted for actor in self._open) - self._acted
-        tallies = [actor.tally.sums for actor in self._open]
+        """How far the weights have moved since they were pulled (line 31).
+
+        Other threads may be acting on: what they do from now on is of the next update.
+        """
         payload = None
         if self._pulled is not None:
-            moved = self._weights - self._pulled
+            now = self._weights.copy()
+            moved, self._pulled = now - self._pulled, now
             statistics = None
             if self._problem.keep_statistics and self._statistics is not None:
                 statistics = self._statistics.copy()
             payload = Movement(moved, statistics, int(self._n_updates[0]))
-        return Update(payload, float(acted), merged(tallies))
+        acted = sum(actor.n_acted for actor in self._open)
+        before, self._acted = self._acted, acted
+        return Update(payload, float(acted - before), self._tallied())
+
+    def _tallied(self) -> dict[str, float]:
+        """What the threads have counted since they were asked last."""
+        tallies = []
+        for actor in self._open:
+            tallies.append(actor.tally.sums)
+            actor.tally = Tally()
+        return merged(tallies)
 
     @property
     def _open(self) -> list[Actor]:

@@ -30,6 +30,7 @@ __all__ = [
     "learning_rate_at",
     "make_optimiser",
     "new_state",
+    "warmed_up",
 ]
 
 Vector: TypeAlias = NDArray[np.float32]
@@ -242,7 +243,6 @@ def learning_rate_at(
     total_steps: int,
     rate: float,
     schedule: ScheduleName,
-    warm_up: int = 0,
 ) -> float:
     """Return the learning rate of a local step, counted over all workers.
 
@@ -254,17 +254,33 @@ def learning_rate_at(
         The highest.
     schedule : {"constant", "linear"}
         "linear" falls to 0 at the end of the run.
-    warm_up : int, default=0
-        Steps over which the rate rises to begin with. While the statistics of an
-        optimiser are young its steps are long, and may kill rectified units.
 
     Examples
     --------
     >>> learning_rate_at(75, 100, 1e-3, "linear")
     0.00025
-    >>> learning_rate_at(0, 100, 1e-3, "constant", warm_up=10)
-    0.0001
     """
-    if schedule == "linear":
-        rate *= max(0.0, 1.0 - step / total_steps)
-    return rate * min(1.0, (step + 1) / warm_up) if warm_up else rate
+    return rate * max(0.0, 1.0 - step / total_steps) if schedule == "linear" else rate
+
+
+def warmed_up(rate: float, count: int, warm_up: int) -> float:
+    """Return a rate that rises with the updates that an optimiser has seen.
+
+    While its statistics are young the steps of an optimiser are long, and may kill
+    rectified units. A worker that joins late has young statistics, too.
+
+    Parameters
+    ----------
+    rate : float
+        In the end.
+    count : int
+        Number of the update, from 1, over all threads of the worker.
+    warm_up : int
+        Updates over which the rate rises; 0: none.
+
+    Examples
+    --------
+    >>> warmed_up(1e-3, 1, warm_up=10), warmed_up(1e-3, 25, warm_up=10)
+    (0.0001, 0.001)
+    """
+    return rate * min(1.0, count / warm_up) if warm_up else rate

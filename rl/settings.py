@@ -40,7 +40,7 @@ class Settings:
     schedule : {"constant", "linear"}
         Of the local learning rate; "linear" falls to 0 at the end.
     warm_up : int
-        Local steps over which the learning rate rises to begin with.
+        Updates of a worker's optimiser over which its rate rises to begin with.
     optimiser : OptimiserSettings
         Local.
     momentum : float

@@ -39,6 +39,7 @@ from dpsvi.engine.placement import Placement, goes_to_cluster
 from dpsvi.engine.plan import Plan
 from dpsvi.engine.problem import (
     Combining,
+    Continuous,
     LocalProblem,
     Parameters,
     Problem,
@@ -59,6 +60,7 @@ __all__ = [
     "Backend",
     "Checkpoint",
     "Combining",
+    "Continuous",
     "Counters",
     "History",
     "LocalProblem",

@@ -8,7 +8,7 @@ from operator import length_hint
 from types import TracebackType
 from typing import Protocol, Self
 
-__all__ = ["Steps", "ThreadTeam", "Threadable"]
+__all__ = ["Dealt", "Steps", "ThreadTeam", "Threadable"]
 
 # Waiting in slices lets Ctrl-C through on every platform.
 _SLICE = 0.1
@@ -54,6 +54,16 @@ class Steps(Iterator[int]):
         return self._steps[: len(self._steps) - length_hint(self._iterator)]
 
 
+class Dealt(Protocol):
+    """Steps that can be stopped: those of a round, or of many."""
+
+    def __iter__(self) -> Iterator[int]: ...
+    def __next__(self) -> int: ...
+
+    def stop(self) -> None:
+        """Deal no further steps."""
+
+
 class Threadable(Protocol):
     """What a team of threads can do: `LocalProblem`, or any other work in steps."""
 
@@ -76,7 +86,7 @@ class ThreadTeam:
         if n_threads < 1:
             raise ValueError(f"n_threads is {n_threads}; it must be at least 1")
         self.n_threads = n_threads
-        self._steps = Steps(range(0))
+        self._steps: Dealt = Steps(range(0))
         self._stopped = False
         self._pool = None if n_threads == 1 else ThreadPoolExecutor(n_threads, name)
 
@@ -102,15 +112,20 @@ class ThreadTeam:
         KeyboardInterrupt
             Likewise, if Ctrl-C comes while waiting.
         """
-        self._steps = dealt = Steps(steps)
+        dealt = Steps(steps)
+        self.follow(local, dealt)
+        return dealt.done
+
+    def follow(self, local: Threadable, steps: Dealt) -> None:
+        """Do steps on all threads until none are dealt; errors as `run`."""
+        self._steps = steps
         # After the assignment, so that a stop() in between is not missed.
         if self._stopped:
-            dealt.stop()
+            steps.stop()
         if self._pool is None:
-            local.run(0, dealt)
+            local.run(0, steps)
         else:
-            self._run_pool(self._pool, local, dealt)
-        return dealt.done
+            self._run_pool(self._pool, local, steps)
 
     def stop(self) -> None:
         """End the round in progress after the current steps, and all later ones.
@@ -137,7 +152,7 @@ class ThreadTeam:
         self.close()
 
     def _run_pool(
-        self, pool: ThreadPoolExecutor, local: Threadable, steps: Steps
+        self, pool: ThreadPoolExecutor, local: Threadable, steps: Dealt
     ) -> None:
         errors: list[BaseException] = []
         futures = [
@@ -155,7 +170,7 @@ class ThreadTeam:
 
 
 def _run_thread(
-    local: Threadable, thread: int, steps: Steps, errors: list[BaseException]
+    local: Threadable, thread: int, steps: Dealt, errors: list[BaseException]
 ) -> None:
     try:
         local.run(thread, steps)

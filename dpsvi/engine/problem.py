@@ -175,6 +175,22 @@ class SelectiveLocal(LocalProblem, Protocol):
 
 
 @runtime_checkable
+class Continuous(LocalProblem, Protocol):
+    """What a `LocalProblem` may have besides, so that its threads need not stop.
+
+    Its `update` may then be called while threads run, and tells what was done since the
+    last `update`, or `load`.
+    """
+
+    def catch_up(self, snapshot: Snapshot) -> None:
+        """Take a snapshot, and keep what threads have written since `update`.
+
+        Called while threads run: the shared array becomes snapshot + (array - what it
+        was at the last `update`), written without a lock.
+        """
+
+
+@runtime_checkable
 class Problem(Protocol):
     """A model as the engine sees it. Picklable: it travels to the workers."""
 

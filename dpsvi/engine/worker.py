@@ -14,7 +14,14 @@ from uuid import uuid4
 import numpy as np
 
 from dpsvi.engine.master import Master
-from dpsvi.engine.problem import LocalProblem, Push, Receipt, Request, Snapshot
+from dpsvi.engine.problem import (
+    Continuous,
+    LocalProblem,
+    Push,
+    Receipt,
+    Request,
+    Snapshot,
+)
 from dpsvi.engine.progress import Recorder
 
 __all__ = [
@@ -51,6 +58,13 @@ class Worker:
         Steps to ask for with each pull, p * B in the paper.
     incarnation : str or None, default=None
         Tells this worker from an earlier one of the same name; None: a new one.
+
+    Attributes
+    ----------
+    snapshot : Snapshot or None
+        The last one loaded, without its parameters; None once its round is done.
+    in_relay : bool
+        Whether threads are running, so that snapshots are caught up with.
     """
 
     def __init__(
@@ -64,23 +78,27 @@ class Worker:
         self.name = name
         self.round_steps = round_steps
         self.incarnation = uuid4().hex if incarnation is None else incarnation
-        self._local = local
-        self._team = team
-        self._snapshot: Snapshot | None = None
+        self.local = local
+        self.team = team
+        self.snapshot: Snapshot | None = None
+        self.in_relay = False
         self._sequence = 0
 
     def request(self) -> Request:
         """Say which part of the parameters the next round needs; None: all."""
-        ask = getattr(self._local, "request", None)
+        ask = getattr(self.local, "request", None)
         return None if ask is None else ask(self.round_steps)
 
     def load(self, snapshot: Snapshot) -> bool:
         """Take a snapshot (Alg. 2 line 3); False if it has no steps to do."""
         if not snapshot.steps:
             return False
-        self._local.load(snapshot)
+        if self.in_relay and isinstance(self.local, Continuous):
+            self.local.catch_up(snapshot)
+        else:
+            self.local.load(snapshot)
         # The parameters are loaded; holding on to them would keep them alive.
-        self._snapshot = replace(snapshot, parameters=None)
+        self.snapshot = replace(snapshot, parameters=None)
         return True
 
     def round(self) -> Push | None:
@@ -96,13 +114,15 @@ class Worker:
         RuntimeError
             If no snapshot is loaded.
         """
-        snapshot, self._snapshot = self._snapshot, None
+        snapshot, self.snapshot = self.snapshot, None
         if snapshot is None:
             raise RuntimeError("a round needs a snapshot: call load first")
-        steps = self._team.run(self._local, snapshot.steps)
-        if not steps:
-            return None
-        update = self._local.update()
+        steps = self.team.run(self.local, snapshot.steps)
+        return self.push(snapshot, steps) if steps else None
+
+    def push(self, snapshot: Snapshot, steps: range) -> Push:
+        """Make a push of steps that are done, based on a snapshot."""
+        update = self.local.update()
         if snapshot.shared:
             # It is in the parameters already and must not be merged again.
             update = replace(update, payload=None)

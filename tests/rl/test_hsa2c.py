@@ -291,6 +291,61 @@ def test_environments_are_closed_when_the_worker_is_dropped() -> None:
     assert closed == [True]
 
 
+@pytest.mark.parametrize("rate", [1e30, np.inf])
+def test_a_divergence_is_told(rate: float) -> None:
+    asked = problem(**adam(rate))
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match="diverged"):
+        run(asked, [None], Plan(total_steps=20, seed=0))
+
+
+def test_a_gradient_that_is_no_number_is_not_written() -> None:
+    asked = problem()
+    local = asked.open_worker(None, 1, np.random.SeedSequence(2))
+    start = asked.initial_parameters(np.random.default_rng(0))
+    before = start.weights.copy()
+    local.load(Snapshot(start, 0, range(1), shared=True))
+    actor = local._actor(0)
+    actor._backward = lambda samples: actor.gradient.fill(np.nan)  # type: ignore[method-assign]
+    with pytest.raises(FloatingPointError, match="norm nan"):
+        local.run(0, iter(range(1)))
+    np.testing.assert_array_equal(start.weights, before)
+
+
+def test_a_worker_that_joins_late_begins_with_small_steps() -> None:
+    # Its statistics are as young as those of the first were.
+    asked = problem(warm_up=100)
+    moved = []
+    for begin in (0, 500):
+        start = asked.initial_parameters(np.random.default_rng(0))
+        local = asked.open_worker(None, 1, np.random.SeedSequence(2))
+        local.load(Snapshot(asked.extract(start, None), 0, range(begin, begin + 1)))
+        local.run(0, iter(range(begin, begin + 1)))
+        moved.append(local.update().payload.weights)
+    np.testing.assert_array_equal(*moved)
+    assert np.abs(moved[0]).max() > 0
+
+
+def test_units_are_not_dropped_out() -> None:
+    class Dropping(torch.nn.Module):
+        def __init__(self, spec: Any) -> None:
+            super().__init__()
+            self.body = torch.nn.Sequential(
+                torch.nn.Linear(*spec.observation_shape, 8), torch.nn.Dropout(0.5)
+            )
+            self.heads = torch.nn.Linear(8, spec.n_actions + 1)
+
+        def forward(self, seen: Any) -> Any:
+            found = self.heads(self.body(seen))
+            return found[:, :-1], found[:, -1]
+
+    plan = Plan(total_steps=10, seed=5)
+    one, two = (
+        run(replace(problem(), network=Dropping), [None], plan).parameters.weights
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(one, two)
+
+
 def test_torch_has_its_threads_back() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2)

@@ -17,6 +17,7 @@ from dpsvi.rl.optimisers import (  # noqa: E402
     learning_rate_at,
     make_optimiser,
     new_state,
+    warmed_up,
 )
 
 # More than a block, and no multiple of it.
@@ -143,7 +144,12 @@ def test_learning_rates() -> None:
     assert learning_rate_at(10, 10, 0.5, "linear") == 0.0
     # Steps beyond the end come about where a checkpoint is trained on for less.
     assert learning_rate_at(12, 10, 0.5, "linear") == 0.0
-    assert learning_rate_at(4, 10, 0.5, "constant", warm_up=10) == 0.25
+
+
+def test_rates_rise_while_statistics_are_young() -> None:
+    assert warmed_up(0.5, 5, warm_up=10) == 0.25
+    assert warmed_up(0.5, 10, warm_up=10) == warmed_up(0.5, 99, warm_up=10) == 0.5
+    assert warmed_up(0.5, 1, warm_up=0) == 0.5
 
 
 def test_unknown_optimisers_are_refused() -> None:

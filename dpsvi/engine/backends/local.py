@@ -20,6 +20,7 @@ from dpsvi.engine.lockfree import ThreadTeam
 from dpsvi.engine.master import Master
 from dpsvi.engine.problem import Push, Receipt
 from dpsvi.engine.progress import Reason, Recorder
+from dpsvi.engine.relay import work_in_relay
 from dpsvi.engine.worker import (
     DirectExchange,
     Worker,
@@ -150,7 +151,7 @@ class _Crew:
     def _drive(self, worker: Worker) -> None:
         """The life of a worker's thread."""
         try:
-            work(worker, self, self._halted)
+            work_in_relay(worker, self, self._halted, self._master.plan)
         except BaseException as error:
             self._errors.append(error)
             self._abandon()

@@ -20,7 +20,8 @@ from dpsvi.engine.interrupt import deadline
 from dpsvi.engine.lockfree import ThreadTeam
 from dpsvi.engine.plan import Plan
 from dpsvi.engine.problem import Problem, Push, Receipt
-from dpsvi.engine.worker import Worker, work
+from dpsvi.engine.relay import work_in_relay
+from dpsvi.engine.worker import Worker
 
 __all__ = ["Order", "work_loop"]
 
@@ -75,7 +76,7 @@ def work_loop(order: Order, shard: Any) -> int:
             worker = Worker(
                 order.slot, local, team, plan.round_steps, exchange.incarnation
             )
-            work(worker, exchange, lambda: exchange.stopped)
+            work_in_relay(worker, exchange, lambda: exchange.stopped, plan)
     finally:
         exchange.leave()
     return exchange.pushes
