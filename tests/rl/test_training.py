@@ -336,6 +336,69 @@ def test_tensorboard_is_asked_for_before_any_work(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """TensorBoard's writers that are opened, without TensorBoard."""
+    import sys
+    from types import ModuleType
+
+    opened: list[Any] = []
+
+    class SummaryWriter:
+        def __init__(self, folder: str, purge_step: int) -> None:
+            self.folder, self.purge_step, self.scalars = folder, purge_step, []
+            opened.append(self)
+
+        def add_scalar(self, *scalar: Any) -> None:
+            self.scalars.append(scalar)
+
+        def close(self) -> None:
+            self.scalars.append("closed")
+
+    stand_in: Any = ModuleType("torch.utils.tensorboard")
+    stand_in.SummaryWriter = SummaryWriter
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", stand_in)
+    return opened
+
+
+def test_tensorboard_is_written_to_a_folder_that_was_given(
+    train: Any, tmp_path: Path, written: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    train(total_steps=80, log_dir=None)
+    train(total_steps=80, tensorboard=False)
+    assert not written
+    train(total_steps=80, log_dir=None, tensorboard=True)
+    result = train(total_steps=80, checkpoint=tmp_path / "c.npz")
+    assert [writer.folder for writer in written][1:] == [str(tmp_path)]
+    (score,) = [s for s in written[1].scalars if s[0] == "train/score"]
+    assert score == ("train/score", pytest.approx(result.score), 80)
+    assert written[1].scalars[-1] == "closed"
+    # Of a training that goes on what was written beyond the checkpoint is not shown.
+    train(total_steps=160, checkpoint=tmp_path / "c.npz")
+    assert [writer.purge_step for writer in written] == [1, 1, 81]
+
+
+def test_without_tensorboard_nothing_is_said(
+    train: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
+    assert train(total_steps=80).steps == 80
+
+
+def test_tensorboard_holds_the_score(train: Any, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing import event_accumulator
+
+    result = train(total_steps=400, tensorboard=True)
+    (path,) = tmp_path.glob("events.out.tfevents.*")
+    events = event_accumulator.EventAccumulator(str(path))
+    events.Reload()
+    last = events.Scalars("train/score")[-1]
+    assert last.step == 400
+    assert last.value == pytest.approx(result.score, rel=1e-5)
+
+
 def test_the_bar_says_how_it_goes(train: Any) -> None:
     from io import StringIO
 
