@@ -291,6 +291,7 @@ def test_a_fit_on_a_cluster(
 FIT = ["docword.txt", "-k", 2, "-o", "out"]
 #: What stands beside the corpus.
 BESIDE = {
+    "t.csv": "title,body\none,goal team\n",
     "empty.json": "{}",
     "list.json": "[1]",
     "wrong.json": '{"address": 7}',
@@ -303,6 +304,7 @@ BESIDE = {
     ("words", "code", "message"),
     [
         (["docword.txt", "-o", "out"], 2, "--topics"),
+        (["t.csv", "-k", 2, "-o", "out"], 1, "dpsvi corpus convert t.csv FOLDER"),
         (["docword.txt", "-k", 2], 2, "--output"),
         (["docword.txt", "-k", 2, "-o", "no/out"], 2, "there is no folder 'no'"),
         (

@@ -359,6 +359,11 @@ def test_a_page_for_programs(
         (["topics", "model.safetensors", "--coherence", "small.txt"], 1, "2 words and"),
         (["evaluate", "model.safetensors", "nothing"], 2, "does not exist"),
         (["evaluate", "model.safetensors", "vocab.txt"], 1, "a folder of shards, or a"),
+        (
+            ["transform", "model.safetensors", "vocab.txt", "-o", "theta.csv"],
+            1,
+            "dpsvi corpus convert vocab.txt FOLDER",
+        ),
         (["evaluate", "model.safetensors", "small.txt"], 1, "2 words and the model 40"),
         (
             ["evaluate", "model.safetensors", "shards", "--vocab", "vocab.txt"],

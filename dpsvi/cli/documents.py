@@ -19,6 +19,7 @@ __all__ = [
 ]
 
 _DOCUMENTS_AT_ONCE = 16_384
+_CONVERT = "To make such a folder of another file: dpsvi corpus convert {path} FOLDER"
 _KINDS = "a folder of shards, or a docword file of the UCI bag-of-words format"
 
 
@@ -47,7 +48,7 @@ def open_documents(path: Path, vocab: Path | None = None) -> Any:
         try:
             return datasets.read_uci(path, vocab)
         except ValueError as error:
-            error.add_note(f"A corpus is {_KINDS}.")
+            error.add_note(f"A corpus is {_KINDS}. {_CONVERT.format(path=path)}")
             raise
     if vocab is not None:
         raise ValueError(

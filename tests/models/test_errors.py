@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from small_corpora import (
     make_model,
     make_table,
 )
+
+from dpsvi.datasets import Corpus
 
 X = make_counts()
 
@@ -165,3 +168,75 @@ def test_held_out_documents_need_words_left_to_predict() -> None:
     for fraction in (0.0, 1.0, np.nan):
         with pytest.raises(ValueError, match="between 0 and 1"):
             model.heldout_perplexity(X, observed_fraction=fraction)
+
+
+# What is no table of counts.
+
+
+class Again:
+    """Starts anew each time it is iterated over."""
+
+    def __init__(self, *items: Any) -> None:
+        self.items = items
+
+    def __iter__(self) -> Any:
+        return iter(self.items)
+
+
+FROM_TEXTS = r"Corpus\.from_texts"
+NO_COUNTS = {
+    "a table of texts": ("t.csv", r"dpsvi corpus convert t\.csv .*\.convert\('t.csv'"),
+    "docword": ("docword.x.txt", r"dpsvi corpus convert docword\.x\.txt"),
+    "in a list": (["t.csv"], r"dpsvi corpus convert t\.csv"),
+    "missing": ("missing", r"'missing' .*no such file or folder"),
+    "missing npz": ("missing.npz", "no such file or folder"),
+    "broken": ("broken.npz", r"'broken\.npz' cannot be read .*damaged.*save_npz"),
+    "an empty folder": ("empty", "no corpus on disk.*dpsvi corpus convert"),
+    "texts": (["goal team", "vote"], FROM_TEXTS),
+    "one text": ("goal team", FROM_TEXTS),
+    "long texts": (["goal team " * 500], FROM_TEXTS),
+    "an array of texts": (
+        np.array(["goal team"]),
+        f"'goal team'.*{FROM_TEXTS}",
+    ),
+    "texts again and again": (Again("goal team", "vote"), f"got texts.*{FROM_TEXTS}"),
+    "words": ([["goal", "team"], ["vote"]], f"lists of words.*{FROM_TEXTS}"),
+    "words again": (Again(["goal", "team"]), f"lists of words.*{FROM_TEXTS}"),
+    "nothing again": (Again(), "Again that has no documents"),
+    "numbers again": (Again(1, 2), "items of type int; its items must be"),
+}
+
+
+@pytest.mark.parametrize("what", NO_COUNTS)
+@pytest.mark.parametrize("method", ["fit", "transform"])
+def test_what_is_no_counts_is_told_what_to_do(
+    what: str, method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("t.csv").write_text("a,b\n1,2\n", encoding="ascii")
+    Path("docword.x.txt").write_text("1\n2\n1\n1 1 1\n", encoding="ascii")
+    Path("broken.npz").write_text("nonsense", encoding="ascii")
+    Path("empty").mkdir()
+    data, message = NO_COUNTS[what]
+    model = make_model().fit(X)
+    before = fitted_attributes(model)
+    with pytest.raises((ValueError, FileNotFoundError), match=f"(?s){message}"):
+        getattr(model, method)(data)
+    assert_same_attributes(fitted_attributes(model), before)
+
+
+@pytest.mark.parametrize("kind", ["pairs", "matrices", "tables", "corpora"])
+def test_what_starts_anew_is_taken(kind: str) -> None:
+    tables = [X[:10], X[10:]]
+    items: list[Any] = {
+        "pairs": [list(enumerate(row)) for row in X.toarray().tolist()],
+        "matrices": tables,
+        "tables": [table.toarray() for table in tables],
+        "corpora": [Corpus(table) for table in tables],
+    }[kind]
+    model = make_model(dtype="float32").fit(Again(*items))
+    expected = make_model(dtype="float32").fit(X)
+    np.testing.assert_array_equal(model.components_, expected.components_)
+    for method in ("transform", "score", "coherence"):
+        one, other = (getattr(m, method) for m in (model, expected))
+        np.testing.assert_allclose(one(Again(*items)), other(X), rtol=1e-6)

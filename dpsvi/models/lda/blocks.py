@@ -6,7 +6,6 @@ Dask is imported only where a block is one of Dask's own.
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +16,7 @@ import scipy.sparse as sp
 
 from dpsvi.models.lda.on_disk import DiskShard, lies_on_disk, pieces_on_disk
 from dpsvi.models.lda.pairs import counts_of_pairs
+from dpsvi.models.lda.refusing import first_of, unreadable
 
 __all__ = [
     "assembled",
@@ -42,7 +42,7 @@ def in_blocks(X: Any) -> bool:
     """
     if isinstance(X, list | tuple):
         return bool(X) and all(_is_file(x) or _is_dask(x) or _is_table(x) for x in X)
-    return _is_file(X) or _is_dask(X) or lies_on_disk(X)
+    return _is_file(X) or _is_dask(X) or lies_on_disk(X) or _gives_tables(X)
 
 
 def is_lazy(X: Any) -> bool:
@@ -61,14 +61,15 @@ def blocks_of(X: Any) -> list[Any]:
     Parameters
     ----------
     X : Dask array, data frame, bag, Delayed, future, path, or a sequence of blocks
-        In a sequence: Delayed, futures, paths of `.npz` files, matrices, Corpora.
+        In a sequence: Delayed, futures, paths of `.npz` files, matrices, Corpora. Also
+        an iterable of tables, if it starts anew each time.
 
     Raises
     ------
     ValueError
         If an array has not two dimensions.
     """
-    if isinstance(X, list | tuple):
+    if isinstance(X, list | tuple) or _gives_tables(X):
         return list(X)
     if lies_on_disk(X):
         return pieces_on_disk(X)
@@ -242,6 +243,14 @@ def _is_dask(item: Any) -> bool:
     return _has(item, "__dask_graph__") or _is_future(item)
 
 
+def _gives_tables(X: Any) -> bool:
+    """Say whether this is an iterable of tables, that can be iterated again."""
+    if any(_has(X, name) for name in ("shape", "__array__", "__getitem__")):
+        return False
+    first = first_of(X)
+    return _is_table(first) or (_has(first, "shape") and len(first.shape) == 2)
+
+
 def _is_table(item: Any) -> bool:
     return sp.issparse(item) or _has(item, "vocabulary")
 
@@ -250,8 +259,4 @@ def _read(path: str | os.PathLike[str]) -> sp.csr_array:
     try:
         return sp.csr_array(sp.load_npz(path))
     except (OSError, ValueError, BadZipFile) as error:
-        raise ValueError(
-            f"{os.fspath(path)!r} cannot be read on host {socket.gethostname()} "
-            f"({error}); give `.npz` files of scipy.sparse.save_npz, in a folder that "
-            "every worker sees under this name; for texts count the words first"
-        ) from error
+        raise unreadable(path, error) from error

@@ -322,7 +322,8 @@ class DPSVILatentDirichletAllocation(
         ----------
         X : array-like, sparse matrix, DataFrame or Corpus, (n_documents, n_words)
             Counts of words in documents, non-negative; fractions are welcome. Or
-            documents that are lists of (word number, count), as in gensim. Or blocks: a
+            documents that are lists of (word number, count), as in gensim, also from an
+            object that can be iterated again and again. Or blocks: a
             Dask array, data frame or bag, or a list whose items are matrices, Corpora,
             `Delayed`, futures, or paths of `.npz` files of `scipy.sparse.save_npz`.
             With a cluster, blocks are computed and read there and never come here; give

@@ -11,7 +11,6 @@ import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,8 @@ def lies_on_disk(X: Any) -> bool:
     (False, False)
     """
     if isinstance(X, str | os.PathLike):
-        return Path(X).is_dir()
+        # Unlike a Path, this takes texts of any length.
+        return os.path.isdir(X)
     return hasattr(type(X), "shard_sizes") and hasattr(type(X), "read")
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import _check_n_features, check_array, validate_data
 
 from dpsvi.models.lda.pairs import are_pairs, counts_of_pairs
+from dpsvi.models.lda.refusing import refuse_words
 
 __all__ = [
     "check_counts",
@@ -60,6 +61,8 @@ def check_counts(
         X, words = X.counts, X.vocabulary
     elif are_pairs(X):
         X = counts_of_pairs(X, None if reset else estimator.n_features_in_)
+    else:
+        refuse_words(X, whom)
     if sp.issparse(X):
         # Sparse matrices carry no names, and need not: no warning about that.
         X = check_array(X, accept_sparse="csr", dtype="numeric", estimator=estimator)
