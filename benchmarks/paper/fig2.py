@@ -11,7 +11,7 @@ from dpsvi.experiments.speed_ups import (
     network_costs,
     simulated_rows,
 )
-from dpsvi.experiments.topics import TopicStudy
+from dpsvi.experiments.topics import study_of
 from dpsvi.theory.speedup.calibration import cores_at_hand
 
 __all__ = ["find"]
@@ -20,12 +20,12 @@ _B = 15
 
 
 def find(*, full: bool = False) -> Finding:
-    """Run; `full` makes more passes.
+    """Run; `full` takes NYTimes.
 
     Mini-batches are larger than for the other figures: with steps below a millisecond
     threads wait for Python.
     """
-    study = TopicStudy(n_topics=100, batch_size=128, epochs=20 if full else 4)
+    study = study_of(full, n_topics=100, batch_size=128)
     costs, (cores, _) = {HERE: network_costs(study)[HERE]}, cores_at_hand()
     rows = simulated_rows(study, costs, [(1, p, _B) for p in (1, 2, 4, 6, 8, 10, 12)])
     here = [p for p in (1, 2, 4, 6, 8, 12) if p <= cores]

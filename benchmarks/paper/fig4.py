@@ -8,19 +8,26 @@ from itertools import pairwise
 from typing import Any
 
 from dpsvi.engine import Plan, run
-from dpsvi.experiments.findings import COLOURS, Claim, Finding, tidy
+from dpsvi.experiments.findings import COLOURS, Claim, Finding, plain, tidy
 from dpsvi.experiments.speed_ups import HERE, network_costs
-from dpsvi.experiments.topics import TopicStudy
+from dpsvi.experiments.topics import TopicStudy, study_of
 from dpsvi.theory.speedup.forecast import forecast
 
 __all__ = ["find"]
 
 _B = 5
+# Two seeds of one run end half as far apart.
+_SAME = 1.05
+_NOTE = (
+    "The paper draws the perplexity of training documents; this is that of documents "
+    "held out, which do not get better by being learned by heart. DPSVI-1 is measured "
+    "in one process without a network; the others are simulated at 1 Gbit/s."
+)
 
 
 def find(*, full: bool = False) -> Finding:
-    """Run; `full` uses larger models."""
-    study = TopicStudy(n_topics=100 if full else 20)
+    """Run; `full` takes NYTimes."""
+    study = study_of(full)
     costs, numbers = network_costs(study)[HERE], (1, 2, 4, 6, 9)
     rows: list[dict[str, Any]] = []
     for n in numbers:
@@ -32,11 +39,12 @@ def find(*, full: bool = False) -> Finding:
             # One thread and no network: this machine is all that it needs.
             pace, kind = _pace(study), "measured"
         rows += [
-            {"n": n, "kind": kind, "seconds": done / pace, "perplexity": perplexity}
+            _row(n, kind, done, done / pace, perplexity)
             for done, perplexity in zip(curve.documents, curve.perplexity, strict=True)
         ]
     finals = [_of(rows, n)[-1] for n in numbers]
     ends = [row["perplexity"] for row in finals]
+    worse = [n for n, end in zip(numbers, ends, strict=True) if end > _SAME * ends[0]]
     return Finding(
         "fig4",
         f"Held-out perplexity against time, n workers of n threads (B = {_B})",
@@ -54,16 +62,25 @@ def find(*, full: bool = False) -> Finding:
             ),
             Claim.judged(
                 "to the same perplexity",
-                max(ends) < 1.05 * ends[0],
+                not worse,
                 "At the end: "
                 + ", ".join(f"{end:,.0f}" for end in ends)
                 + f" for n = {', '.join(map(str, numbers))}. With nine of nine "
-                f"{81 * _B * study.batch_size:,} of {study.train.shape[0]:,} documents "
+                f"{study.under_way(9, 9, _B):,} of {study.train.shape[0]:,} documents "
                 "are under way at once.",
+                possible=any(study.has_room(n, n, _B) for n in worse),
             ),
         ],
         lambda figure: _draw(figure, rows, numbers),
+        note=_NOTE,
     )
+
+
+def _row(
+    n: int, kind: str, documents: float, seconds: float, perplexity: float
+) -> dict[str, Any]:
+    row = {"n": n, "kind": kind, "documents": documents, "seconds": seconds}
+    return {**row, "perplexity": perplexity}
 
 
 def _pace(study: TopicStudy) -> float:
@@ -85,19 +102,23 @@ def _of(rows: Sequence[dict[str, Any]], n: int) -> list[dict[str, Any]]:
 
 
 def _draw(figure: Any, rows: Sequence[dict[str, Any]], numbers: Sequence[int]) -> None:
-    axes = figure.subplots()
-    for colour, n in zip(COLOURS, numbers, strict=False):
-        chosen = _of(rows, n)
-        measured = chosen[0]["kind"] == "measured"
-        axes.plot(
-            [row["seconds"] for row in chosen],
-            [row["perplexity"] for row in chosen],
-            "s-" if measured else "o--",
-            color=colour,
-            mfc=colour if measured else "white",
-            label=f"DPSVI-{n}, {chosen[0]['kind']}",
-        )
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.legend(frameon=False)
-    tidy(axes, "", "seconds", "held-out perplexity")
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, x in zip(panels, ("seconds", "documents"), strict=True):
+        for colour, n in zip(COLOURS, numbers, strict=False):
+            chosen = _of(rows, n)
+            measured = chosen[0]["kind"] == "measured"
+            axes.plot(
+                [row[x] for row in chosen],
+                [row["perplexity"] for row in chosen],
+                "s-" if measured else "o--",
+                color=colour,
+                mfc=colour if measured else "white",
+                markersize=4,
+                label=f"DPSVI-{n}, {chosen[0]['kind']}",
+            )
+        axes.set(xscale="log", yscale="log")
+        plain(axes.xaxis)
+        plain(axes.yaxis, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0)
+    panels[1].legend(frameon=False, fontsize=8)
+    tidy(panels[0], "against time", "seconds", "held-out perplexity")
+    tidy(panels[1], "against work done", "documents", "")

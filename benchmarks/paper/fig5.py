@@ -12,14 +12,18 @@ from numpy.typing import NDArray
 
 from dpsvi import rl
 from dpsvi.experiments.agents import node_costs
-from dpsvi.experiments.findings import COLOURS, Claim, Finding, tidy
+from dpsvi.experiments.findings import COLOURS, Claim, Finding, counted, tidy
 from dpsvi.theory.speedup import Costs, forecast, local_cluster, measure_exchange
 
 __all__ = ["find", "steady_pace"]
 
 _GAME = "ALE/SpaceInvaders-v5"
-_LENGTHS = (1, 2, 5, 10, 20)
+_LENGTHS, _MEASURED = (1, 2, 5, 10, 20), (1, 5, 20)
+# Seconds of each measurement.
+_SHORT, _LONG = 20.0, 60.0
 _THREADS = 12
+# Further off, and rates past this machine would be guesses.
+_CLOSE = 0.1
 _HERE = "here: workers of one thread"
 _THERE = f"nodes of {_THREADS} threads, 1 Gbit/s"
 
@@ -31,17 +35,17 @@ def find(*, full: bool = False) -> Finding:
     from dpsvi.theory.speedup import cores_at_hand
 
     here, there = node_costs(_GAME, rounds=20 if full else 6)
-    seconds, most = (60.0, cores_at_hand()[0]) if full else (20.0, 2)
+    seconds, most = (_LONG, cores_at_hand()[0]) if full else (_SHORT, 2)
     rows: list[dict[str, Any]] = []
     with local_cluster(most) as cluster, Client(cluster, set_as_default=False) as of:
         found = measure_exchange(of)
         latency = here.latency + found.latency
         here = replace(here, latency=latency, handling_seconds=found.handling)
         for n in sorted({1, 2, most}):
-            for B in (1, 5, 20):
+            for B in _MEASURED:
                 rate = _measured(of, n, B, seconds)
                 rows.append(_row(_HERE, "measured", n, B, rate))
-    rows += _simulated(_HERE, here, (1, 2, 4), 1, (1, 5, 20))
+    rows += _simulated(_HERE, here, (1, 2, 4), 1, _MEASURED)
     rows += _simulated(_THERE, there, (1, 5, 10, 20, 30, 40, 60), _THREADS, _LENGTHS)
     return Finding(
         "fig5",
@@ -133,9 +137,11 @@ def _claims(rows: Sequence[dict[str, Any]]) -> list[Claim]:
         ),
         Claim.judged(
             "The simulation stands for what is measured here",
-            max(errors) < 0.25,
+            max(errors) < _CLOSE,
             f"It is off by {max(errors):.0%} at most, {sum(errors) / len(errors):.0%} "
-            "on average, with one and two workers.",
+            f"on average; {_CLOSE:.0%} at most would do. It gives each worker a core "
+            "of its own, but here two workers share two cores with the scheduler, the "
+            "master and whatever else runs.",
         ),
     ]
 
@@ -162,4 +168,6 @@ def _draw(figure: Any, rows: Sequence[dict[str, Any]]) -> None:
                     )
         axes.legend(frameon=False, fontsize=8)
         axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_formatter("{x:,.0f}")
+        counted(axes.xaxis, sorted({row["nodes"] for row in own}))
         tidy(axes, where, "nodes", "agent steps per second")

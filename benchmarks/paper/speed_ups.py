@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from dpsvi.engine import Plan, run
-from dpsvi.experiments.findings import COLOURS, tidy
+from dpsvi.experiments.findings import COLOURS, counted, plain, tidy, unreached
 from dpsvi.experiments.topics import MANY, Rule, TopicStudy
 from dpsvi.theory.speedup.calibration import measure_threads
 from dpsvi.theory.speedup.costs import Costs
@@ -34,6 +34,11 @@ _BANDWIDTH, _LATENCY = 1e9, 1e-4
 # longer. How long is not told; with this, communication weighs as little as there.
 _SLOW_STEP = 0.3
 HERE, SLOW = "this machine's steps", "steps of 0.3 s"
+_NAMES: dict[Rule, str] = {"samples": "13b", "corollary": "13a"}
+_WHERE = {
+    "simulated": "simulated, nodes of six cores at 1 Gbit/s",
+    "measured": "measured, threads of one process",
+}
 
 
 def network_costs(study: TopicStudy) -> dict[str, Costs]:
@@ -116,24 +121,88 @@ def _seconds_per_document(
 
 
 def draw(figure: Any, rows: Sequence[dict[str, Any]], x: str, title: str) -> None:
-    """Pace, and TSP under both rules; measured points are filled, others are not."""
-    panels = figure.subplots(1, 3, sharey=True)
-    names = ["pace (documents per second)", "TSP, rule 13b", "TSP, rule 13a"]
-    curves = list(dict.fromkeys((row["steps"], row["B"]) for row in rows))
-    most = max(row[x] for row in rows)
-    whole = max(row["n"] * row["p"] for row in rows)
-    for axes, name, rule in zip(panels, names, (None, *RULES), strict=True):
-        key = "pace" if rule is None else "TSP"
-        chosen = [row for row in rows if row["rule"] == (rule or RULES[0])]
-        for colour, (steps, B) in zip(COLOURS, curves, strict=False):
-            own = [row for row in chosen if (row["steps"], row["B"]) == (steps, B)]
-            _lines(axes, own, x, key, colour, f"B = {B}, {steps}")
-        numbers = sorted({row[x] for row in rows})
-        power = 2 if whole > most else 1
-        axes.plot(numbers, [n**power for n in numbers], ":", color="#999999")
-        tidy(axes, name, title, "times serial SVI")
+    """Pace, and TSP under both rules; measured points are filled, others are not.
+
+    One line of panels; with several B one for each kind of steps, as curves would lie
+    on top of each other.
+    """
+    groups = _groups(rows)
+    figure.set_size_inches(9, 1.4 + 2.8 * len(groups))
+    panels = figure.subplots(len(groups), 3, sharey=True, squeeze=False)
+    for line, (group, own) in zip(panels, groups.items(), strict=True):
+        for axes, rule in zip(line, (None, *RULES), strict=True):
+            _panel(axes, own, x, rule)
+            name = "TSP, rule " + _NAMES[rule] if rule else "pace (documents a second)"
+            tidy(axes, name, title, "times serial SVI" if rule is None else "")
+        if group:
+            line[1].set_title(f"{group}\n{line[1].get_title()}")
+    _legend(figure, panels)
+
+
+def _groups(rows: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of each line of panels, with the labels of their curves."""
+    several = len({row["B"] for row in rows}) > 1
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        what = f"B = {row['B']}" + ("" if several else f", {row['steps']}")
+        label = f"{_WHERE[row['kind']]}: {what}"
+        groups.setdefault(row["steps"] if several else "", []).append(
+            {**row, "label": label}
+        )
+    return groups
+
+
+def _panel(
+    axes: Any, rows: Sequence[dict[str, Any]], x: str, rule: Rule | None
+) -> None:
+    """Draw all curves on logarithmic axes, with a dotted line for linear speed-up."""
+    numbers = sorted({row[x] for row in rows})
+    power = 2 if all(row["n"] == row["p"] for row in rows) else 1
+    ideal = [n**power for n in numbers]
+    axes.plot(numbers, ideal, ":", color="#999999", label="as many times as threads")
+    axes.set(xscale="log", yscale="log")
+    labels = dict.fromkeys(row["label"] for row in rows)
+    for colour, label in zip(COLOURS, labels, strict=False):
+        own = [
+            row
+            for row in rows
+            if row["label"] == label and row["rule"] == (rule or RULES[0])
+        ]
+        values = {row[x]: row["TSP" if rule else "pace"] for row in own}
+        _line(axes, values, own[0], colour)
+    counted(axes.xaxis, numbers)
+    plain(axes.yaxis, 1.0, 2.0, 5.0)
+
+
+def _line(
+    axes: Any, values: dict[int, float], row: dict[str, Any], colour: str
+) -> None:
+    """Draw a curve; what has not come to the perplexity has no value, but a cross."""
+    simulated = row["kind"] == "simulated"
+    reached = {place: value for place, value in values.items() if value > 0}
+    axes.plot(
+        [*reached],
+        [*reached.values()],
+        "o--" if simulated else "s",
+        color=colour,
+        mfc="white" if simulated else colour,
+        label=row["label"],
+    )
+    unreached(axes, [place for place in values if place not in reached], colour)
+
+
+def _legend(figure: Any, panels: Any) -> None:
+    """Name each kind of curve once, and crosses where there are any."""
+    known: dict[str, Any] = {}
+    for axes in panels.flat:
+        for line, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            known.setdefault(label, line)
+    lines = [line for axes in panels.flat for line in axes.lines]
+    if any(line.get_marker() == "x" for line in lines):
+        known["perplexity not reached"] = _cross()
     figure.legend(
-        *panels[0].get_legend_handles_labels(),
+        known.values(),
+        known.keys(),
         loc="outside lower center",
         ncols=2,
         frameon=False,
@@ -141,14 +210,7 @@ def draw(figure: Any, rows: Sequence[dict[str, Any]], x: str, title: str) -> Non
     )
 
 
-def _lines(
-    axes: Any, rows: Sequence[dict[str, Any]], x: str, key: str, colour: str, name: str
-) -> None:
-    for kind, style in {"simulated": "o--", "measured": "s"}.items():
-        points = sorted((row[x], row[key]) for row in rows if row["kind"] == kind)
-        if points:
-            face = "white" if kind == "simulated" else colour
-            label = f"{kind}: {name}"
-            axes.plot(
-                *zip(*points, strict=True), style, color=colour, mfc=face, label=label
-            )
+def _cross() -> Any:
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], color="#666666", marker="x", linestyle="none")

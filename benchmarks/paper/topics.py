@@ -17,7 +17,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from dpsvi.datasets import load_docstrings
+from dpsvi.datasets import fetch_nytimes, load_docstrings
 from dpsvi.engine import Plan, run
 from dpsvi.engine.backends.simulated import Simulated
 from dpsvi.models.conjugate import Clock
@@ -27,7 +27,7 @@ from dpsvi.theory import scaled_rates
 from dpsvi.theory.speedup.calibration import costs_of, measure_rounds
 from dpsvi.theory.speedup.costs import Costs
 
-__all__ = ["MANY", "Curve", "Rule", "TopicStudy"]
+__all__ = ["MANY", "Curve", "Rule", "TopicStudy", "study_of"]
 
 #: How the rate follows n, p, B and M: Eq. 13.
 Rule: TypeAlias = Literal["corollary", "samples"]
@@ -38,6 +38,12 @@ _LOOKS = 32
 _PATIENCE = 3
 # The rates that were tried with one of everything (γ = ρ η of one step).
 _GRID = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
+# More than this share of the documents at work at once, on parameters that know nothing
+# of each other, and runs depend on the size of the corpus more than on anything else.
+_ROOM = 0.25
+# The paper: a dictionary of the most frequent words, 5,000 documents held out. How many
+# words and topics is not told; these are those of Hoffman et al. (2013) for NYTimes.
+_WORDS, _TOPICS, _HELD_OUT = 8_000, 100, 5_000
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,35 @@ class Curve:
         return float(low * (high / low) ** share)
 
 
+def study_of(full: bool, *, n_topics: int = 20, batch_size: int = 16) -> TopicStudy:
+    """Return the study of a figure: docstrings, or NYTimes at the paper's size.
+
+    Raises
+    ------
+    ConnectionError
+        If the NYTimes corpus is neither in the cache nor can be downloaded; the message
+        says which file to put where.
+    """
+    if not full:
+        return TopicStudy(n_topics, batch_size)
+    corpus = fetch_nytimes()
+    # One pass over so many documents is enough.
+    return TopicStudy(
+        _TOPICS,
+        batch_size,
+        epochs=1,
+        counts=frequent_words(corpus.load().counts, _WORDS),
+        held_out=_HELD_OUT,
+    )
+
+
+def frequent_words(counts: sp.csr_array, n_words: int) -> sp.csr_array:
+    """Keep the words that occur most often, and documents that have any of them."""
+    totals = counts.sum(axis=0)
+    kept = counts[:, np.sort(np.argsort(-totals, kind="stable")[:n_words])]
+    return kept[kept.sum(axis=1) > 0]
+
+
 class TopicStudy:
     """One corpus, one kind of model.
 
@@ -74,6 +109,8 @@ class TopicStudy:
         Passes of a serial run; others may take up to three times as many.
     counts : csr_array of shape (n_documents, n_words) or None, default=None
         The corpus; None: the docstrings of the packages that are installed.
+    held_out : int or None, default=None
+        Documents that are not learned from; None: one in twenty.
     """
 
     def __init__(
@@ -82,11 +119,12 @@ class TopicStudy:
         batch_size: int = 16,
         epochs: int = 4,
         counts: sp.csr_array | None = None,
+        held_out: int | None = None,
     ) -> None:
         counts = load_docstrings().counts if counts is None else counts
         counts = sp.csr_array(counts.astype(np.float32))
         order = np.random.default_rng(0).permutation(counts.shape[0])
-        held_out = max(20, order.size // 20)
+        held_out = max(20, order.size // 20) if held_out is None else held_out
         self.train, self._test = counts[order[held_out:]], counts[order[:held_out]]
         self.n_topics, self.batch_size, self.epochs = n_topics, batch_size, epochs
         self.n_steps = epochs * self.train.shape[0] // batch_size
@@ -120,6 +158,14 @@ class TopicStudy:
         """
         found = self.replay(n, p, B, step=self.step(rule, n, p, B), until=self.target)
         return self.documents_needed / found.documents_to(self.target)
+
+    def under_way(self, n: int, p: int, B: int) -> int:
+        """Return how many documents are worked on between two merges of all workers."""
+        return n * p * B * self.batch_size
+
+    def has_room(self, n: int, p: int, B: int) -> bool:
+        """Whether the corpus is large enough to judge such a run by its perplexity."""
+        return bool(self.under_way(n, p, B) <= _ROOM * self.train.shape[0])
 
     @property
     def target(self) -> float:

@@ -72,7 +72,7 @@ def test_figures_of_topics_on_few_documents(
     module: Any = import_module(f"dpsvi.experiments.{name}")
     counts = make_corpus(300, 80, 3, random_state=0).counts
     small = TopicStudy(3, epochs=1, counts=counts)
-    monkeypatch.setattr(module, "TopicStudy", lambda n_topics, **more: small)
+    monkeypatch.setattr(module, "study_of", lambda full, **more: small)
     args = ["experiment", name, "-o", str(tmp_path), "--json"]
     outcome = CliRunner().invoke(main, args, catch_exceptions=False)
     assert outcome.exit_code == 0
