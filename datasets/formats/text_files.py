@@ -6,13 +6,14 @@ import csv
 import io
 import json
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import IO, Any, TypeAlias
 
 from dpsvi.datasets.files import Bytes
-from dpsvi.datasets.formats.uci_lines import bad_file
+from dpsvi.datasets.formats.uci_lines import bad_file, damage_named
 from dpsvi.datasets.on_disk.arrow import needs_arrow
 
 Opener: TypeAlias = Callable[[], AbstractContextManager[tuple[Bytes, str]]]
@@ -45,8 +46,17 @@ class TextFile:
 
 
 def _lines(file: Bytes, where: str, column: str | None) -> Iterator[str]:
-    for number, line in enumerate(file, start=1):
+    for number, line in _numbered(file, where):
         yield _decoded(line, where, number).rstrip("\r\n")
+
+
+def _numbered(file: Bytes, where: str) -> Iterator[tuple[int, bytes]]:
+    """Yield lines with their numbers from 1, without a byte order mark."""
+    number = 0
+    with damage_named(where, lambda: number + 1):
+        for line in file:
+            number += 1
+            yield number, line.removeprefix(BOM_UTF8) if number == 1 else line
 
 
 def _csv(file: Bytes, where: str, column: str | None) -> Iterator[str]:
@@ -55,17 +65,8 @@ def _csv(file: Bytes, where: str, column: str | None) -> Iterator[str]:
     limit = csv.field_size_limit(sys.maxsize if sys.maxsize < 2**31 else 2**31 - 1)
     try:
         rows = csv.reader(text, strict=True)
-        header = next(rows, None)
-        if header is None:
-            raise bad_file(where, 1, "the file is empty", "need a line of column names")
-        place = header.index(_column(column, header, where))
-        for row in rows:
-            if len(row) <= place:
-                if not row:
-                    continue
-                found = f"found {len(row)} fields"
-                raise bad_file(where, rows.line_num, found, f"need {len(header)}")
-            yield row[place]
+        with damage_named(where, lambda: rows.line_num + 1):
+            yield from _cells(rows, where, column)
     except csv.Error as error:
         needed = "need comma-separated values"
         raise bad_file(where, rows.line_num, f"found {error}", needed) from error
@@ -76,14 +77,33 @@ def _csv(file: Bytes, where: str, column: str | None) -> Iterator[str]:
         text.detach()
 
 
+def _cells(rows: Any, where: str, column: str | None) -> Iterator[str]:
+    """Yield the texts of a table, whose rows are all as wide as its header."""
+    header = next(rows, None)
+    if header is None:
+        raise bad_file(where, 1, "the file is empty", "need a line of column names")
+    place = header.index(_column(column, header, where))
+    for row in rows:
+        if not row:
+            continue
+        if len(row) != len(header):
+            # More fields than names: most likely a comma in a text without quotes.
+            needed = f"need {len(header)}; texts with commas want quotes"
+            raise bad_file(where, rows.line_num, f"found {len(row)} fields", needed)
+        yield row[place]
+
+
 def _jsonl(file: Bytes, where: str, column: str | None) -> Iterator[str]:
-    for number, line in enumerate(file, start=1):
+    for number, line in _numbered(file, where):
         if not line.strip():
             continue
         try:
             row = json.loads(_decoded(line, where, number))
         except json.JSONDecodeError as error:
             raise bad_file(where, number, f"found {error.msg}", "need JSON") from error
+        except RecursionError as error:
+            found = "found objects or lists too deep in one another"
+            raise bad_file(where, number, found, "need an object of texts") from error
         if isinstance(row, str) and column is None:
             yield row
             continue

@@ -157,6 +157,8 @@ def _chosen(
     least = _documents(tokens.min_df, n_texts)
     most = _documents(tokens.max_df, n_texts)
     words = sorted(word for word, n in found_in.items() if least <= n <= most)
+    if not n_texts:
+        raise ValueError("there are no texts: the file or list is empty.")
     if not words:
         raise ValueError(
             f"no word is left of the {len(found_in):,} in {n_texts:,} texts with "

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -60,7 +60,7 @@ class Lines:
 
     def number(self, what: str) -> int:
         """Read a line that holds one whole number below 2**63."""
-        with self._damage_named():
+        with damage_named(self.where, lambda: self.next):
             line = self._file.readline(_LONGEST_LINE)
         if not line:
             raise self.wrong("the file ends here", f"need {what}")
@@ -72,7 +72,7 @@ class Lines:
 
     def line(self) -> bytes:
         """Read any line, without its end."""
-        with self._damage_named():
+        with damage_named(self.where, lambda: self.next):
             line = self._file.readline(_LONGEST_LINE)
         if not line:
             raise self.wrong("the file ends here", "need the rest of it")
@@ -101,20 +101,22 @@ class Lines:
         return bad_file(self.where, self.next, found, needed)
 
     def _chunk(self) -> bytes:
-        with self._damage_named():
+        with damage_named(self.where, lambda: self.next):
             return self._file.read(_BLOCK)
 
-    @contextmanager
-    def _damage_named(self) -> Iterator[None]:
-        advice = "fetch or pack the file again"
-        try:
-            yield
-        except EOFError as error:
-            found = "the gzip data stop early, at this line or after it"
-            raise self.wrong(found, advice) from error
-        except (zlib.error, gzip.BadGzipFile) as error:
-            found = f"the gzip data are damaged at this line or after it ({error})"
-            raise self.wrong(found, advice) from error
+
+@contextmanager
+def damage_named(where: str, line: Callable[[], int]) -> Iterator[None]:
+    """Turn what gzip says of damaged data into an error with file and line."""
+    advice = "fetch or pack the file again"
+    try:
+        yield
+    except EOFError as error:
+        found = "the gzip data stop early, at this line or after it"
+        raise bad_file(where, line(), found, advice) from error
+    except (zlib.error, gzip.BadGzipFile) as error:
+        found = f"the gzip data are damaged at this line or after it ({error})"
+        raise bad_file(where, line(), found, advice) from error
 
 
 def parse(

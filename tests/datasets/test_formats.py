@@ -278,6 +278,46 @@ def test_texts_as_in_memory(tmp_path, name, options):
     np.testing.assert_array_equal(found.counts.toarray(), expected.counts.toarray())
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.csv", b"id,text\n1,one\n2,goal, team\n", "3: found 3 fields; need 2"),
+        (
+            "t.jsonl",
+            b'{"text": "a"}\n' + b"[" * 100_000 + b"\n",
+            "2: found .* too deep",
+        ),
+        ("t.txt", b"", "there are no texts"),
+        ("t.txt.gz", gzip.compress(b"a word\n" * 9)[:-12], "stop early"),
+        ("t.csv.gz", gzip.compress(b"text\na word\n")[:-12], "stop early"),
+        ("t.jsonl.gz", gzip.compress(b'{"text": "a"}\n')[:-12], "stop early"),
+        ("t.txt.gz", gzip.compress(b"a word\n" * 9)[:-6] + b"??????", "damaged"),
+    ],
+)
+def test_malformed_texts_are_reported_with_their_line(tmp_path, name, content, message):
+    pytest.importorskip("pyarrow")
+    (tmp_path / name).write_bytes(content)
+    column = None if name.startswith("t.txt") else "text"
+    with pytest.raises(ValueError, match=message):
+        convert(tmp_path / name, tmp_path / "c", column=column)
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.csv", "text\ngoal team\n"),
+        ("t.jsonl", '{"text": "goal team"}\n'),
+        ("t.txt", "goal team\n"),
+    ],
+)
+def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path, name, content):
+    pytest.importorskip("pyarrow")
+    (tmp_path / name).write_text(content, encoding="utf-8-sig")
+    found = convert(tmp_path / name, tmp_path / "c", token_pattern=r"\S+").load()
+    assert found.vocabulary == ("goal", "team")
+
+
 @EXAMPLES
 @given(
     st.lists(st.text("ab \n", max_size=12), min_size=1, max_size=8),
