@@ -56,9 +56,9 @@ def find(*, full: bool = False) -> Finding:
                     after["seconds"] < before["seconds"]
                     for before, after in pairwise(finals)
                 ),
-                f"{finals[0]['seconds']:.2f} s with one of one, "
-                f"{finals[-1]['seconds']:.2f} s with nine of nine, to the end of the "
-                "data.",
+                "To the end of the data: "
+                + ", ".join(f"{row['seconds']:.2f}" for row in finals)
+                + f" s for n = {', '.join(map(str, numbers))}.",
             ),
             Claim.judged(
                 "to the same perplexity",
