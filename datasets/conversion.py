@@ -82,6 +82,7 @@ def convert(
     format: Format | None = None,
     vocab: PathLike | None = None,
     column: str | None = None,
+    title_column: str | None = None,
     transpose: bool = False,
     zero_based: bool = False,
     namespace: str | None = None,
@@ -118,6 +119,8 @@ def convert(
         A file of the words, one to a line, for formats that hold numbers only.
     column : str or None
         The column of texts in a table.
+    title_column : str or None
+        The column of titles or numbers, by which documents are known later on.
     transpose : bool
         Whether a Matrix Market file holds words x documents.
     zero_based : bool
@@ -173,10 +176,11 @@ def convert(
         elif not isinstance(source, str | os.PathLike):
             stream = TextStream(source, tokens, "texts")
         else:
-            kind = _format(source, format, vocab, column)
-            file = _File(source, progress, kind, opened)
+            kind = _format(source, format, vocab, column or title_column)
+            passes = 1 + (kind in _TEXTS) + (title_column is not None)
+            file = _File(source, progress, kind, opened, passes)
             stream = file.stream(
-                vocab, column, transpose, zero_based, namespace, tokens
+                vocab, (column, title_column), transpose, zero_based, namespace, tokens
             )
         place = write_corpus(
             stream, path, shuffle=shuffle, seed=seed, overwrite=overwrite, name=name
@@ -207,22 +211,27 @@ def _format(
 
 
 class _File:
-    """A file to read, once or twice, and to tell how far it is read."""
+    """A file to read, so many times, and to tell how far it is read."""
 
     def __init__(
-        self, path: PathLike, told: Told | None, format: str, opened: ExitStack
+        self,
+        path: PathLike,
+        told: Told | None,
+        format: str,
+        opened: ExitStack,
+        passes: int,
     ) -> None:
         self._path = path
         self._opened = opened
         self._format = format
         self._told = told
         self._n_read = 0
-        self._total = Path(path).stat().st_size * (2 if format in _TEXTS else 1)
+        self._total = Path(path).stat().st_size * passes
 
     def stream(
         self,
         vocab: PathLike | None,
-        column: str | None,
+        columns: tuple[str | None, str | None],
         transpose: bool,
         zero_based: bool,
         namespace: str | None,
@@ -234,8 +243,13 @@ class _File:
 
             return AnnDataStream(self._path)
         if self._format in _TEXTS:
+            column, title_column = columns
             texts = TextFile(self._open, self._format, column)
-            return TextStream(texts, tokens, short_name(os.fspath(self._path)))
+            titles = None
+            if title_column is not None:
+                titles = TextFile(self._open, self._format, title_column, numbers=True)
+            name = short_name(os.fspath(self._path))
+            return TextStream(texts, tokens, name, titles)
         source = self._opened.enter_context(self._raw())
         if self._format == "uci":
             return UciStream(source, vocab)

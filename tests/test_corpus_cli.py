@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -152,3 +154,14 @@ def test_the_words_of_a_corpus_without_names_are_numbers(tmp_path):
     datasets.Corpus(np.eye(3, dtype=int) * [[1], [2], [3]]).save(tmp_path / "c")
     facts = json.loads(run("info", tmp_path / "c", "--json").stdout)
     assert [word["word"] for word in facts["most_frequent"]] == ["2", "1", "0"]
+
+
+@pytest.mark.parametrize("name", ["t.txt.gz", "t.csv.gz", "t.jsonl.gz"])
+def test_damaged_gzip_is_told_with_file_and_line(tmp_path, name):
+    lines = b"text\nword\n" if "csv" in name else b'"word"\n' * 9
+    (tmp_path / name).write_bytes(gzip.compress(lines)[:-9])
+    result = run("convert", tmp_path / name, tmp_path / "c")
+    assert result.exit_code == 1
+    assert re.search(rf"{re.escape(name)}:\d+: the gzip data stop", result.output)
+    assert "Aborted!" not in result.output
+    assert sorted(os.listdir(tmp_path)) == [name]

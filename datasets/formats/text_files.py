@@ -33,19 +33,28 @@ class TextFile:
         ``"text"``: one text to a line; ``"csv"``, ``"jsonl"``, ``"parquet"``.
     column : str or None
         The column that holds the texts; None: the only one, or ``"text"``.
+    numbers : bool
+        Whether numbers in the column are taken as texts, as in titles.
     """
 
     open: Opener
     format: str
     column: str | None = None
+    numbers: bool = False
 
     def __iter__(self) -> Iterator[str]:
-        readers = {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet, "text": _lines}
         with self.open() as (file, where):
-            yield from readers[self.format](file, where, self.column)
+            if self.format == "text":
+                yield from _lines(file, where)
+            elif self.format == "csv":
+                yield from _csv(file, where, self.column)
+            else:
+                read = _jsonl if self.format == "jsonl" else _parquet
+                for number, value in read(file, where, self.column):
+                    yield _text(value, where, number, self.numbers)
 
 
-def _lines(file: Bytes, where: str, column: str | None) -> Iterator[str]:
+def _lines(file: Bytes, where: str) -> Iterator[str]:
     for number, line in _numbered(file, where):
         yield _decoded(line, where, number).rstrip("\r\n")
 
@@ -93,7 +102,7 @@ def _cells(rows: Any, where: str, column: str | None) -> Iterator[str]:
         yield row[place]
 
 
-def _jsonl(file: Bytes, where: str, column: str | None) -> Iterator[str]:
+def _jsonl(file: Bytes, where: str, column: str | None) -> Iterator[tuple[int, Any]]:
     for number, line in _numbered(file, where):
         if not line.strip():
             continue
@@ -105,17 +114,16 @@ def _jsonl(file: Bytes, where: str, column: str | None) -> Iterator[str]:
             found = "found objects or lists too deep in one another"
             raise bad_file(where, number, found, "need an object of texts") from error
         if isinstance(row, str) and column is None:
-            yield row
+            yield number, row
             continue
         if not isinstance(row, dict):
             raise bad_file(
                 where, number, f"found {type(row).__name__}", "need an object"
             )
-        text = row.get(_column(column, list(row), f"{where}:{number}"))
-        yield _text(text, where, number)
+        yield number, row.get(_column(column, list(row), f"{where}:{number}"))
 
 
-def _parquet(file: Bytes, where: str, column: str | None) -> Iterator[str]:
+def _parquet(file: Bytes, where: str, column: str | None) -> Iterator[tuple[int, Any]]:
     pa = needs_arrow()
     try:
         with pa.parquet.ParquetFile(_any_file(file)) as table:
@@ -124,7 +132,7 @@ def _parquet(file: Bytes, where: str, column: str | None) -> Iterator[str]:
             for batch in table.iter_batches(_ROWS_AT_ONCE, columns=[name]):
                 for text in batch.column(0).to_pylist():
                     row += 1
-                    yield _text(text, where, row)
+                    yield row, text
     except pa.ArrowException as error:
         raise ValueError(f"{where}: is no Parquet file ({error}).") from error
 
@@ -142,9 +150,11 @@ def _column(wanted: str | None, columns: list[str], where: str) -> str:
     return name
 
 
-def _text(value: Any, where: str, number: int) -> str:
+def _text(value: Any, where: str, number: int, numbers: bool) -> str:
     if value is None:
         return ""
+    if numbers and isinstance(value, int | float):
+        return str(value)
     if not isinstance(value, str):
         found = f"found {type(value).__name__} in the column of texts"
         raise bad_file(where, number, found, "need strings")

@@ -70,6 +70,8 @@ class TextStream(Stream):
         What is a word.
     name : str
         Of the corpus.
+    titles : iterable of str or None
+        One for each text, in the same order.
 
     Raises
     ------
@@ -77,7 +79,13 @@ class TextStream(Stream):
         If `texts` is one string, or can be iterated only once.
     """
 
-    def __init__(self, texts: Iterable[str], tokens: Tokens, name: str) -> None:
+    def __init__(
+        self,
+        texts: Iterable[str],
+        tokens: Tokens,
+        name: str,
+        titles: Iterable[str] | None = None,
+    ) -> None:
         if isinstance(texts, str | bytes):
             raise TypeError("texts is one string; give an iterable, one per document.")
         if iter(texts) is texts:
@@ -88,6 +96,7 @@ class TextStream(Stream):
             )
         self.name = name
         self._texts = texts
+        self._titles = titles
         self._tokens = tokens
         self._words: list[str] = []
 
@@ -97,11 +106,15 @@ class TextStream(Stream):
         self._words = words
         vectorizer = self._tokens.vectorizer(words)
         n_again = 0
+        titles = None if self._titles is None else iter(self._titles)
         for texts in self._batches():
             n_again += len(texts)
             counts = vectorizer.transform(texts)
             counts.sort_indices()
-            yield Block(counts.indptr, counts.indices, counts.data)
+            named = None
+            if titles is not None:
+                named = np.array(list(islice(titles, len(texts))), dtype=object)
+            yield Block(counts.indptr, counts.indices, counts.data, named)
         if n_again != n_texts:
             raise ValueError(
                 f"there were {n_texts:,} texts at first and {n_again:,} when they were "

@@ -62,6 +62,7 @@ def corpus() -> None:
     help="File of the words, one to a line.",
 )
 @click.option("--column", help="Column of the texts in a table.  [default: text]")
+@click.option("--title-column", help="Column of titles or numbers in a table.")
 @click.option("--transpose", is_flag=True, help="Matrix Market: words x documents.")
 @click.option("--zero-based", is_flag=True, help="svmlight: ids count from 0.")
 @click.option("--namespace", help="Vowpal Wabbit: take the words of this one only.")

@@ -303,6 +303,34 @@ def test_malformed_texts_are_reported_with_their_line(tmp_path, name, content, m
     assert not (tmp_path / "c").exists()
 
 
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.jsonl", "t.parquet"])
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_titles_stay_with_their_texts(tmp_path, name, shuffle):
+    pytest.importorskip("pyarrow")
+    import pandas as pd
+
+    # Two batches of texts; the number of a text is its only word.
+    table = pd.DataFrame(
+        {"id": range(1000, 1700), "text": [f"w{i}" for i in range(700)]}
+    )
+    write_table = {"csv": "to_csv", "jsonl": "to_json", "parquet": "to_parquet"}
+    format = guess_format(name)
+    more = (
+        {"orient": "records", "lines": True} if format == "jsonl" else {"index": False}
+    )
+    getattr(table, write_table[format])(tmp_path / name, **more)
+    found = convert(
+        tmp_path / name,
+        tmp_path / "c",
+        column="text",
+        title_column="id",
+        shuffle=shuffle,
+    ).load()
+    words = [found.vocabulary[int(i)] for i in found.counts.indices]
+    assert found.documents == tuple(str(1000 + int(word[1:])) for word in words)
+    assert (found.documents == tuple(map(str, range(1000, 1700)))) == (not shuffle)
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
