@@ -164,6 +164,21 @@ def joined(blocks: Iterable[Block]) -> Block:
     )
 
 
+def numbered(blocks: Iterable[Block]) -> Iterator[Block]:
+    """Give documents without a title their number in the source, from 0, as one.
+
+    Titles that are empty count as none.
+    """
+    first = 0
+    for block in blocks:
+        stop = first + block.n_documents
+        titles = np.array(list(map(str, range(first, stop))), dtype=object)
+        if block.titles is not None:
+            titles = np.where(block.titles == "", titles, block.titles)
+        yield Block(block.indptr, block.words, block.counts, titles)
+        first = stop
+
+
 def in_memory(stream: Stream) -> Corpus:
     """Read a stream into a corpus in memory."""
     block = joined(stream.blocks())

@@ -120,7 +120,8 @@ def convert(
     column : str or None
         The column of texts in a table.
     title_column : str or None
-        The column of titles or numbers, by which documents are known later on.
+        The column of titles or numbers, by which documents are known later on. A
+        document without a title is known by its number in the source, from 0.
     transpose : bool
         Whether a Matrix Market file holds words x documents.
     zero_based : bool
@@ -183,7 +184,13 @@ def convert(
                 vocab, (column, title_column), transpose, zero_based, namespace, tokens
             )
         place = write_corpus(
-            stream, path, shuffle=shuffle, seed=seed, overwrite=overwrite, name=name
+            stream,
+            path,
+            shuffle=shuffle,
+            seed=seed,
+            overwrite=overwrite,
+            name=name,
+            numbers=True,
         )
     return open_corpus(place)
 

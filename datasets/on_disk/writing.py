@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dpsvi.datasets.blocks import Block, Stream, joined
+from dpsvi.datasets.blocks import Block, Stream, joined, numbered
 from dpsvi.datasets.files import PathLike
 from dpsvi.datasets.on_disk.arrow import needs_arrow, write_shard
 from dpsvi.datasets.on_disk.facts import (
@@ -39,6 +39,7 @@ def write_corpus(
     seed: int,
     overwrite: bool,
     name: str | None = None,
+    numbers: bool = False,
 ) -> Path:
     """Write a stream of documents as a corpus on disk; see `convert`.
 
@@ -53,7 +54,9 @@ def write_corpus(
     with whole_folder(target, overwrite=overwrite, may_replace=is_corpus) as folder:
         writer = _Writer(folder)
         temporary = folder / "temporary"
-        blocks = writer.watched(stream.blocks())
+        given = stream.blocks()
+        # Numbered before they are shuffled: after it nobody knows them any more.
+        blocks = writer.watched(numbered(given) if numbers else given)
         if shuffle:
             ordered = shuffled(blocks, temporary, np.random.default_rng(seed))
         else:

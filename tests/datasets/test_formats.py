@@ -331,6 +331,42 @@ def test_titles_stay_with_their_texts(tmp_path, name, shuffle):
     assert (found.documents == tuple(map(str, range(1000, 1700)))) == (not shuffle)
 
 
+@pytest.mark.parametrize("name", ["t.txt", "t.csv", "t.jsonl", "t.parquet"])
+def test_texts_without_titles_bear_their_numbers(tmp_path, name):
+    pytest.importorskip("pyarrow")
+    texts = [f"w{number}" for number in range(700)]
+    write(tmp_path / name, texts, guess_format(name))
+    column = None if name == "t.txt" else "body"
+    found = convert(tmp_path / name, tmp_path / "c", column=column)
+    (titles,) = map(found.titles, range(found.n_shards))
+    words = [found.vocabulary[i] for i in found.load().counts.indices]
+    assert [f"w{title}" for title in titles] == words != texts
+
+
+def test_documents_of_a_bag_of_words_bear_their_numbers(tmp_path):
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "docword.x.txt"
+    path.write_text("4\n3\n3\n1 1 7\n2 2 8\n4 3 9\n")
+    found = convert(path, tmp_path / "c", seed=1).load()
+    totals = found.counts.sum(axis=1).tolist()
+    assert dict(zip(found.documents, totals, strict=True)) == {
+        "0": 7,
+        "1": 8,
+        "2": 0,
+        "3": 9,
+    }
+
+
+def test_empty_titles_are_none(tmp_path):
+    pytest.importorskip("pyarrow")
+    (tmp_path / "t.csv").write_text("id,text\na,goal\n,team\n")
+    options = {"title_column": "id", "shuffle": False}
+    assert convert(tmp_path / "t.csv", tmp_path / "c", **options).load().documents == (
+        "a",
+        "1",
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
