@@ -82,9 +82,16 @@ class Stream(ABC):
     ----------
     name : str
         A short name of the corpus.
+    tokens : dict or None
+        How texts were cut to words; None if there were no texts.
+    n_unknown_tokens : int or None
+        Tokens left out because their words are none of another corpus; known after
+        the last block. None if the words are its own.
     """
 
     name: str
+    tokens: dict[str, Any] | None = None
+    n_unknown_tokens: int | None = None
 
     @abstractmethod
     def blocks(self) -> Iterator[Block]:

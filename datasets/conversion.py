@@ -83,6 +83,7 @@ def convert(
     vocab: PathLike | None = None,
     column: str | None = None,
     title_column: str | None = None,
+    words_of: PathLike | None = None,
     transpose: bool = False,
     zero_based: bool = False,
     namespace: str | None = None,
@@ -122,6 +123,10 @@ def convert(
     title_column : str or None
         The column of titles or numbers, by which documents are known later on. A
         document without a title is known by its number in the source, from 0.
+    words_of : path or None
+        A corpus on disk that was made of texts: cut these texts to words as those
+        were, and count its words only, in its order. `facts.unknown_tokens` of the
+        result says how many tokens are none of them.
     transpose : bool
         Whether a Matrix Market file holds words x documents.
     zero_based : bool
@@ -170,18 +175,30 @@ def convert(
     """
     check_place(path, overwrite=overwrite)
     tokens = Tokens(stop_words, min_df, max_df, max_features, token_pattern, lowercase)
+    words: tuple[str, ...] | None = None
+    if words_of is not None:
+        tokens, words = _taken(words_of, tokens)
     stream: Stream
     with ExitStack() as opened:
         if isinstance(source, Corpus):
+            _check_texts("a Corpus", words)
             stream = CorpusStream(source)
         elif not isinstance(source, str | os.PathLike):
-            stream = TextStream(source, tokens, "texts")
+            stream = TextStream(source, tokens, "texts", words=words)
         else:
             kind = _format(source, format, vocab, column or title_column)
-            passes = 1 + (kind in _TEXTS) + (title_column is not None)
+            if kind not in _TEXTS:
+                _check_texts(f"a file of format {kind!r}", words)
+            passes = 1 + (kind in _TEXTS and words is None) + (title_column is not None)
             file = _File(source, progress, kind, opened, passes)
             stream = file.stream(
-                vocab, (column, title_column), transpose, zero_based, namespace, tokens
+                vocab,
+                (column, title_column),
+                transpose,
+                zero_based,
+                namespace,
+                tokens,
+                words,
             )
         place = write_corpus(
             stream,
@@ -193,6 +210,31 @@ def convert(
             numbers=True,
         )
     return open_corpus(place)
+
+
+def _taken(path: PathLike, given: Tokens) -> tuple[Tokens, tuple[str, ...]]:
+    """Return how the texts of another corpus were cut to words, and its words."""
+    if given != Tokens():
+        raise ValueError(
+            f"the words are those of '{os.fspath(path)}', and texts are cut as it was; "
+            "leave out all other options of words (stop words, limits, pattern, case)."
+        )
+    other = open_corpus(path)
+    words = other.vocabulary
+    if words is None or other.facts.tokens is None:
+        raise ValueError(
+            f"'{os.fspath(path)}' does not say how its texts were cut to words; give "
+            "a corpus that this or a later release converted from texts."
+        )
+    return Tokens(**other.facts.tokens), words
+
+
+def _check_texts(what: str, words: tuple[str, ...] | None) -> None:
+    if words is not None:
+        raise ValueError(
+            f"{what} holds counts, not texts; leave out the corpus whose words to "
+            "take (words_of, --words-of)."
+        )
 
 
 def _format(
@@ -243,6 +285,7 @@ class _File:
         zero_based: bool,
         namespace: str | None,
         tokens: Tokens,
+        words: tuple[str, ...] | None,
     ) -> Stream:
         """Return the documents of the file."""
         if self._format == "h5ad":
@@ -256,7 +299,7 @@ class _File:
             if title_column is not None:
                 titles = TextFile(self._open, self._format, title_column, numbers=True)
             name = short_name(os.fspath(self._path))
-            return TextStream(texts, tokens, name, titles)
+            return TextStream(texts, tokens, name, titles, words)
         source = self._opened.enter_context(self._raw())
         if self._format == "uci":
             return UciStream(source, vocab)

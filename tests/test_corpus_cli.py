@@ -165,3 +165,38 @@ def test_damaged_gzip_is_told_with_file_and_line(tmp_path, name):
     assert re.search(rf"{re.escape(name)}:\d+: the gzip data stop", result.output)
     assert "Aborted!" not in result.output
     assert sorted(os.listdir(tmp_path)) == [name]
+
+
+def test_texts_in_the_words_of_another_corpus(tmp_path):
+    lines = "The CAT sat\nA dog sat\nThe dog, the cat\n"
+    (tmp_path / "old.txt").write_text(lines)
+    (tmp_path / "new.txt").write_text("dog CAT cat bird\nthe bird sat\n")
+    options = ["--stop-words", "none", "--min-df", 2]
+    assert (
+        run("convert", tmp_path / "old.txt", tmp_path / "old", *options).exit_code == 0
+    )
+    taken = ["--words-of", tmp_path / "old"]
+    options = [*taken, "--no-shuffle", "--json"]
+    result = run("convert", tmp_path / "new.txt", tmp_path / "new", *options)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["unknown_tokens"] == 2
+    found = datasets.open_corpus(tmp_path / "new").load()
+    assert found.vocabulary == ("cat", "dog", "sat", "the")
+    assert found.counts.toarray().tolist() == [[2, 1, 0, 0], [0, 0, 1, 1]]
+    assert "2, left out" in run("info", tmp_path / "new").output
+
+    options = [*taken, "--min-df", 3]
+    result = run("convert", tmp_path / "new.txt", tmp_path / "no", *options)
+    assert result.exit_code == 1
+    assert "leave out all other options" in result.output
+
+
+def test_words_are_taken_of_texts_for_texts(docword, tmp_path):
+    assert run("convert", docword, tmp_path / "c").exit_code == 0
+    (tmp_path / "t.txt").write_text("cat\n")
+    taken = ["--words-of", tmp_path / "c"]
+    result = run("convert", tmp_path / "t.txt", tmp_path / "no", *taken)
+    assert "does not say how its texts were cut" in result.output
+    run("convert", tmp_path / "t.txt", tmp_path / "t")
+    result = run("convert", docword, tmp_path / "no", "--words-of", tmp_path / "t")
+    assert "holds counts, not texts" in result.output

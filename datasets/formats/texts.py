@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from numbers import Integral
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from dpsvi.datasets.blocks import Block, Stream
 # found in one document so far, then in two, and so on.
 _MOST_WORDS = 2_000_000
 _TEXTS_AT_ONCE = 500
+_EMPTY = "there are no texts: the file or list is empty."
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ class TextStream(Stream):
         Of the corpus.
     titles : iterable of str or None
         One for each text, in the same order.
+    words : iterable of str or None
+        The only words to count, in this order; None: those of the texts.
 
     Raises
     ------
@@ -85,6 +88,7 @@ class TextStream(Stream):
         tokens: Tokens,
         name: str,
         titles: Iterable[str] | None = None,
+        words: Iterable[str] | None = None,
     ) -> None:
         if isinstance(texts, str | bytes):
             raise TypeError("texts is one string; give an iterable, one per document.")
@@ -98,24 +102,35 @@ class TextStream(Stream):
         self._texts = texts
         self._titles = titles
         self._tokens = tokens
-        self._words: list[str] = []
+        self._words: list[str] = [] if words is None else list(words)
+        self._given = words is not None
+        self.tokens = asdict(tokens)
 
     def blocks(self) -> Iterator[Block]:
         """Yield the documents of some texts at a time, after a pass over all."""
-        n_texts, words = self._count()
-        self._words = words
-        vectorizer = self._tokens.vectorizer(words)
+        n_texts = None
+        if self._given:
+            self.n_unknown_tokens = 0
+        else:
+            n_texts, self._words = self._count()
+        vectorizer = self._tokens.vectorizer(self._words)
+        analyse = vectorizer.build_analyzer()
         n_again = 0
         titles = None if self._titles is None else iter(self._titles)
         for texts in self._batches():
             n_again += len(texts)
             counts = vectorizer.transform(texts)
             counts.sort_indices()
+            if self.n_unknown_tokens is not None:
+                n_tokens = sum(len(analyse(text)) for text in texts)
+                self.n_unknown_tokens += n_tokens - int(counts.sum())
             named = None
             if titles is not None:
                 named = np.array(list(islice(titles, len(texts))), dtype=object)
             yield Block(counts.indptr, counts.indices, counts.data, named)
-        if n_again != n_texts:
+        if not n_again:
+            raise ValueError(_EMPTY)
+        if n_texts is not None and n_again != n_texts:
             raise ValueError(
                 f"there were {n_texts:,} texts at first and {n_again:,} when they were "
                 "read again; they must not change meanwhile."
@@ -171,7 +186,7 @@ def _chosen(
     most = _documents(tokens.max_df, n_texts)
     words = sorted(word for word, n in found_in.items() if least <= n <= most)
     if not n_texts:
-        raise ValueError("there are no texts: the file or list is empty.")
+        raise ValueError(_EMPTY)
     if not words:
         raise ValueError(
             f"no word is left of the {len(found_in):,} in {n_texts:,} texts with "

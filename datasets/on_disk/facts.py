@@ -47,6 +47,11 @@ class Facts:
         Of that order.
     shards : tuple of Shard
         In order.
+    tokens : dict or None
+        How texts were cut to words; None if there were none, or it is not known.
+    unknown_tokens : int or None
+        Tokens left out because they are no words of the corpus whose words were
+        taken.
     """
 
     identity: str
@@ -58,6 +63,8 @@ class Facts:
     shuffled: bool
     seed: int | None
     shards: tuple[Shard, ...]
+    tokens: dict[str, Any] | None = None
+    unknown_tokens: int | None = None
 
 
 def write_facts(facts: Facts, folder: Path) -> None:
@@ -138,5 +145,9 @@ def _facts_of(content: Mapping[str, Any]) -> Facts:
         raise TypeError("name and dtype must be text")
     if not all(isinstance(n, int) and n >= 0 for s in shards for n in s[1:3]):
         raise TypeError("sizes must be whole numbers")
-    fields = set(Facts.__dataclass_fields__) - {"shards"}
-    return Facts(**{field: content[field] for field in fields}, shards=shards)
+    # Corpora of older releases do not have these.
+    late: dict[str, Any] = {
+        field: content.get(field) for field in ("tokens", "unknown_tokens")
+    }
+    fields = set(Facts.__dataclass_fields__) - {"shards", *late}
+    return Facts(**{field: content[field] for field in fields}, shards=shards, **late)

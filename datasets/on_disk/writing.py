@@ -163,6 +163,8 @@ class _Writer:
             shuffled=seed is not None,
             seed=seed,
             shards=tuple(self._shards),
+            tokens=stream.tokens,
+            unknown_tokens=stream.n_unknown_tokens,
         )
         write_facts(facts, self._folder)
 

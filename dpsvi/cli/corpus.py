@@ -63,6 +63,12 @@ def corpus() -> None:
 )
 @click.option("--column", help="Column of the texts in a table.  [default: text]")
 @click.option("--title-column", help="Column of titles or numbers in a table.")
+@click.option(
+    "--words-of",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="CORPUS",
+    help="Texts: count the words of this corpus on disk, cut as there.",
+)
 @click.option("--transpose", is_flag=True, help="Matrix Market: words x documents.")
 @click.option("--zero-based", is_flag=True, help="svmlight: ids count from 0.")
 @click.option("--namespace", help="Vowpal Wabbit: take the words of this one only.")
@@ -168,6 +174,7 @@ def _facts(corpus: CorpusOnDisk) -> dict[str, Any]:
         "dtype": corpus.dtype.name,
         "shuffled": corpus.shuffled,
         "seed": corpus.facts.seed,
+        "unknown_tokens": corpus.facts.unknown_tokens,
         "bytes": sum(f.stat().st_size for f in corpus.path.rglob("*") if f.is_file()),
     }
 
@@ -199,6 +206,8 @@ def _show(corpus: CorpusOnDisk, frequent: list[dict[str, Any]] | None = None) ->
     for fact in ("documents", "words", "tokens", "nonzeros", "shards"):
         label = "Non-zeros" if fact == "nonzeros" else fact.capitalize()
         table.add_row(label, f"{facts[fact]:,}")
+    if facts["unknown_tokens"] is not None:
+        table.add_row("Unknown tokens", f"{facts['unknown_tokens']:,}, left out")
     table.add_row("On disk", f"{facts['bytes'] / 1e6:,.1f} MB")
     order = f"random, seed {facts['seed']}" if facts["shuffled"] else "as they came"
     table.add_row("Order", order)

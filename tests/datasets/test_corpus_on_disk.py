@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import signal
@@ -400,3 +401,12 @@ def test_opening_needs_no_pyarrow(tmp_path, corpus):
         [sys.executable, "-c", dedent(code), str(place)], check=True, cwd=tmp_path
     )
     assert os.listdir(tmp_path) == ["c"]
+
+
+def test_corpora_of_older_releases_are_read(tmp_path, corpus):
+    place = corpus.save(tmp_path / "c", shuffle=False)
+    facts = json.loads((place / FACTS).read_text())
+    del facts["tokens"], facts["unknown_tokens"]
+    (place / FACTS).write_text(json.dumps(facts))
+    same(open_corpus(place).load(), corpus)
+    assert open_corpus(place).facts.tokens is None
