@@ -117,7 +117,8 @@ def _table(rows: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
     cells: dict[str, dict[str, str]] = {}
     for row in rows:
         agent = row["agent"]
-        took = f" in {row['minutes']:.0f} min" if row["minutes"] else ""
+        minutes = row["minutes"] if row["agent"] == _OURS else None
+        took = "" if minutes is None else f" in {minutes:.0f} min"
         cells.setdefault(agent, {})[row["game"]] = _short(row["score"]) + took
     cells["BA3C"] = {}
     for who in ("random", "human"):
