@@ -3,9 +3,9 @@
     python benchmarks/conversion.py
 
 Writes Wikipedia as a gzip file of UCI lines first (level 6; a minute or two), which
-does not count. Prints Markdown: megabytes of gzip per second of one core, peak memory of the
-converting process, seconds to open the folder, and numbers read per second, one shard
-after the other.
+does not count. Prints Markdown: megabytes of gzip per second of one core, peak memory
+of the converting process, seconds to open the folder, and numbers read per second, one
+shard after the other.
 """
 
 from __future__ import annotations
