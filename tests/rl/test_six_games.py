@@ -36,7 +36,14 @@ def train(game: str, folder: Path, **options: Any) -> Any:
     )
 
 
-@pytest.mark.parametrize("game", GAMES)
+@pytest.mark.parametrize(
+    "game",
+    ["Pong", "Qbert"]
+    + [
+        pytest.param(game, marks=pytest.mark.slow)
+        for game in ("Boxing", "Seaquest", "SpaceInvaders", "Amidar")
+    ],
+)
 def test_a_game_is_trained_on_and_scored(game: str, tmp_path: Path) -> None:
     result = train(game, tmp_path, total_steps=40, seed=0, warm_up=0)
     assert (result.steps, result.reason) == (40, "completed")
