@@ -34,10 +34,6 @@ class Tally:
         """Add a finished episode."""
         self.add(score=score, length=float(length))
 
-    def clear(self) -> None:
-        """Start again from nothing."""
-        self.sums = {}
-
     def _add(self, name: str, value: float) -> None:
         self.sums[name] = self.sums.get(name, 0.0) + value
 

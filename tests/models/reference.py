@@ -77,12 +77,16 @@ def refine(
 ) -> tuple[Array, int]:
     """γ after the active topics alone have converged, and the iterations."""
     gamma, beta = gamma.copy(), beta[:, active]
-    iterations, change = 0, np.inf
+    iterations, change, step = 0, np.inf, np.zeros(beta.shape[1])
     while iterations < max_iter and change >= tol:
         phi = beta * exp_psi(gamma[active])
         phi *= (n / (rest + phi.sum(axis=1) + 1e-300))[:, np.newaxis]
-        last, gamma[active] = gamma[active], alpha[active] + phi.sum(axis=0)
-        change = np.abs(gamma[active] - last).sum() / alpha.size
+        last = gamma[active]
+        plain = alpha[active] + phi.sum(axis=0) - last
+        change = np.abs(plain).sum() / alpha.size
+        step = active_topics._STRIDE * plain + active_topics._MOMENTUM * step
+        gamma[active] = np.maximum(last + step, alpha[active])
+        step = gamma[active] - last
         iterations += 1
     return gamma, iterations
 

@@ -200,14 +200,13 @@ def test_lines_on_the_way(evaluate_every: int, capsys: Any) -> None:
 
 def test_no_pass_over_all_documents_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     inferred = {"training": 0, "measuring": 0}
-    infer = Inference.infer
+    ascend = Inference._ascend
 
-    def counted(self: Any, documents: Any, *given: Any) -> int:
-        noise = given[2] if len(given) > 2 else 0
+    def counted(self: Any, documents: Any, noise: int) -> int:
         inferred["training" if noise else "measuring"] += documents.size
-        return infer(self, documents, *given)
+        return ascend(self, documents, noise)
 
-    monkeypatch.setattr(Inference, "infer", counted)
+    monkeypatch.setattr(Inference, "_ascend", counted)
     many = make_counts(4000)
     model = make_model(max_iter=2, batch_size=100).fit(many)
     assert inferred == {"training": 2 * 4000, "measuring": 0}

@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 
 from dpsvi.models.conjugate import NaturalParameters
 from dpsvi.models.lda.inference import Inference
+from dpsvi.models.lda.kernels import active
 from dpsvi.models.lda.kernels.arrays import aligned, padded_size
 from dpsvi.models.lda.kernels.cvb0 import cvb0_scratch, cvb0_step
 from dpsvi.models.lda.kernels.scores import log_mixtures
 from dpsvi.models.lda.kernels.topics import expected_topics
 from dpsvi.models.lda.kernels.vb import add_statistics
+from dpsvi.models.lda.word_table import WordTable
 
 Array = npt.NDArray[Any]
 CLOSE = {"float32": 3e-3, "float64": 1e-8}
@@ -193,6 +195,48 @@ def test_documents_on_few_topics_iterate_on_these_alone(
     np.testing.assert_allclose(inference.gammas[:, :n_topics], gammas, rtol=1e-8)
     if most == 100:
         assert sum(alone) > iterations / 2
+
+
+def test_long_steps_lead_where_plain_ones_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    n_topics, rng = 19, np.random.default_rng(0)
+    topics = rng.dirichlet(np.full(60, 0.1), n_topics).T
+    counts = sp.csr_array(rng.poisson(0.4, (30, 60)).astype(float))
+    alpha = np.full(n_topics, 0.1)
+
+    def infer_all(stride: float, momentum: float) -> tuple[Array, int]:
+        monkeypatch.setattr(active, "_STRIDE", stride)
+        monkeypatch.setattr(active, "_MOMENTUM", momentum)
+        gammas, total = [], 0
+        for d in range(30):
+            words, n = reference.document(counts, d)
+            start = np.full(n_topics, n.sum() / n_topics)
+            gamma, _, iterations = reference.infer_document(
+                n, topics[words], alpha, start, 1e-7, 9999
+            )
+            gammas.append(gamma)
+            total += iterations
+        return np.array(gammas), total
+
+    gammas, iterations = infer_all(active._STRIDE, active._MOMENTUM)
+    expected, plain = infer_all(1.0, 0.0)
+    np.testing.assert_allclose(gammas, expected, atol=1e-4)
+    assert iterations < 0.7 * plain
+
+
+@dtypes
+@given(data=st.data())
+@settings(max_examples=30)
+def test_a_table_of_all_words_gives_the_same(dtype: str, data: st.DataObject) -> None:
+    case = data.draw(cases(dtype))
+    documents = np.arange(case.counts.shape[0], dtype=np.int32)
+    inference, _ = infer(case._replace(documents=documents))
+    gammas = inference.gammas.copy()
+    table = WordTable(case.parameters, case.scale)
+    table.run(0, iter(range(table.n_pieces)))
+    for part in np.array_split(documents, 2):
+        if part.size:
+            inference.infer_with(table, part)
+            np.testing.assert_array_equal(inference.gammas, gammas[part])
 
 
 @dtypes

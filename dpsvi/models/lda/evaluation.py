@@ -21,6 +21,7 @@ from dpsvi.models.lda.kernels.arrays import aligned
 from dpsvi.models.lda.kernels.scores import log_mixtures
 from dpsvi.models.lda.minibatches import MiniBatches
 from dpsvi.models.lda.priors import doc_topic_prior_in
+from dpsvi.models.lda.word_table import WordTable
 
 __all__ = [
     "Completion",
@@ -77,13 +78,17 @@ class _Pass:
         self.documents = documents
         self.parameters = parameters
         self.scale = scale
+        # Of all words, unless there are fewer entries than words.
+        self.table: WordTable | None = None
 
     def go(self) -> None:
         """Visit all documents on all threads."""
         n_batches = self.documents.batches.n_batches
-        with ThreadTeam(
-            min(self.documents.n_threads, n_batches), "dpsvi-score"
-        ) as team:
+        n_threads = min(self.documents.n_threads, n_batches)
+        with ThreadTeam(n_threads, "dpsvi-score") as team:
+            if self.documents.counts.nnz > self.parameters.weights.shape[0]:
+                self.table = WordTable(self.parameters, self.scale)
+                team.run(self.table, range(self.table.n_pieces))
             team.run(self, range(n_batches))
 
     def run(self, thread: int, steps: Iterator[int]) -> None:
@@ -91,7 +96,10 @@ class _Pass:
         inference = self.documents.inference()
         for step in steps:
             batch = self.documents.batches[step]
-            inference.infer(batch, self.parameters, self.scale)
+            if self.table is None:
+                inference.infer(batch, self.parameters, self.scale)
+            else:
+                inference.infer_with(self.table, batch)
             self.use(batch, inference)
 
     def use(self, batch: NDArray[np.int32], inference: Inference) -> None:

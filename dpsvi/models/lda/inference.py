@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.special import psi
 
 from dpsvi.models.conjugate import NaturalParameters
 from dpsvi.models.lda.kernels.arrays import aligned, padded_size
 from dpsvi.models.lda.kernels.tables import Learning, add_tables_of_documents
 from dpsvi.models.lda.kernels.topics import expected_topics, number_words
 from dpsvi.models.lda.kernels.vb import add_statistics, infer_documents, sort_by_word
+from dpsvi.models.lda.word_table import WordTable, topic_factors
 
 __all__ = ["Inference"]
 
@@ -65,7 +63,7 @@ class Inference:
         self._sums = aligned((self.n_padded,), self.dtype)
         self._n_few = self.n_topics // 2 + 7
         self._active = np.empty(self.n_topics + 1, np.int32)
-        self._few = aligned((4, self._n_few), self.dtype)
+        self._few = aligned((5, self._n_few), self.dtype)
         self._longest = -1
         # Documents of the last mini-batch that stopped within the tolerance.
         self.converged = 0
@@ -110,10 +108,7 @@ class Inference:
         noise : int, default=0
             Seed of random starts, for training; 0: even starts.
         """
-        self._documents = documents
-        entries = int(self._lengths[documents].sum())
-        if entries > self._all_local.size or documents.size > self._capacity:
-            self._allocate(documents.size, entries + entries // 4)
+        self._reserve(documents)
         counts = self._counts
         n_distinct = number_words(
             counts.indptr,
@@ -123,17 +118,33 @@ class Inference:
             self._all_words,
             self._all_local,
         )
-        self._view(n_distinct, entries, documents.size)
-        to = self.dtype.type
+        self.words = self._all_words[:n_distinct]
+        self.local = self._all_local[: self._n_entries]
+        self.topics = self._all_topics[:n_distinct]
+        self.shifts = self._all_shifts[:n_distinct]
         expected_topics(
             read.weights,
             read.prior_of(slice(None)),
-            to(scale),
+            self.dtype.type(scale),
             self._factors(read, scale),
             self.words,
             self.topics,
             self.shifts,
         )
+        return self._ascend(documents, noise)
+
+    def infer_with(self, table: WordTable, documents: NDArray[np.int32]) -> int:
+        """Work on neighbouring documents, with the topics of all words at hand."""
+        self._reserve(documents)
+        indptr = self._counts.indptr
+        self.words, self.topics, self.shifts = table.words, table.topics, table.shifts
+        # Words have their own numbers in the table.
+        entries = slice(indptr[documents[0]], indptr[documents[-1] + 1])
+        self.local = self._counts.indices[entries]
+        return self._ascend(documents, noise=0)
+
+    def _ascend(self, documents: NDArray[np.int32], noise: int) -> int:
+        counts = self._counts
         iterations, self.converged = infer_documents(
             counts.indptr,
             counts.data,
@@ -190,12 +201,17 @@ class Inference:
             totals,
         )
 
-    def _factors(self, read: NaturalParameters, scale: float) -> NDArray[Any]:
-        """exp(-psi(λ.sum(axis=words))), zero in the padding."""
-        factors = np.zeros(self.n_padded, self.dtype)
-        totals = read.prior_mass + scale * read.totals.sum(axis=0)
-        factors[: self.n_topics] = np.exp(-psi(totals))
-        return factors
+    def _factors(self, read: NaturalParameters, scale: float) -> NDArray[np.floating]:
+        """What turns exp(psi(λ)) into exp(E[log β]); another model has others."""
+        return topic_factors(read, scale)
+
+    def _reserve(self, documents: NDArray[np.int32]) -> None:
+        self._documents = documents
+        self._n_entries = int(self._lengths[documents].sum())
+        if self._n_entries > self._ratio.size or documents.size > self._capacity:
+            self._allocate(documents.size, self._n_entries + self._n_entries // 4)
+        self.gammas = self._all_gammas[: documents.size]
+        self.expectations = self._all_expectations[: documents.size]
 
     def _allocate(self, documents: int, entries: int) -> None:
         distinct = min(self._counts.shape[1], entries)
@@ -210,11 +226,3 @@ class Inference:
         self._ends = np.empty(distinct + 1, np.int32)
         self._order = np.empty(entries, np.int32)
         self._owner = np.empty(entries, np.int32)
-
-    def _view(self, n_distinct: int, entries: int, documents: int) -> None:
-        self.words = self._all_words[:n_distinct]
-        self.local = self._all_local[:entries]
-        self.topics = self._all_topics[:n_distinct]
-        self.shifts = self._all_shifts[:n_distinct]
-        self.gammas = self._all_gammas[:documents]
-        self.expectations = self._all_expectations[:documents]

@@ -3,6 +3,11 @@
 After some iterations most documents use a fifth of the topics, and the others hardly
 change. Here the others rest while the few go on, at a fraction of the cost; whoever
 calls then judges the result by an iteration on all.
+
+Coordinate ascent on one document closes in on its fixed point along a line, without
+oscillation: the Jacobian there has eigenvalues in [0, 1). Steps longer than the plain
+ones, with some of the step before, then need about half the iterations (Polyak's heavy
+ball, a second-order Richardson iteration).
 """
 
 from __future__ import annotations
@@ -14,6 +19,10 @@ from dpsvi.models.lda.kernels.special import exp_psi
 
 # Expected count from which a document is said to use a topic.
 _USED = 0.01
+# Of a plain step, and of the step before. On Wikipedia (K = 100) these nearly halve the
+# iterations; from 1.6 to 2.0 and from 0.25 to 0.4 it makes little difference.
+_STRIDE = 1.8
+_MOMENTUM = 0.3
 
 
 @kernel(fastmath=False)
@@ -44,12 +53,15 @@ def _gather(
     """Lay the probabilities of each active topic side by side; sum up the others'."""
     zero, one, tiny = e.dtype.type(0), e.dtype.type(1), e.dtype.type(1e-30)
     for j in range(length):
-        known = tiny
-        for i in range(active.size):
-            x = rows[j, active[i]]
-            columns[i, j] = x
-            known += e[i] * x
-        rest[j] = max(counts[j] / ratio[j] - known, tiny)
+        rest[j] = counts[j] / ratio[j]
+    for i in range(active.size):
+        k, x = active[i], e[i]
+        for j in range(length):
+            columns[i, j] = rows[j, k]
+        for j in range(length):
+            rest[j] -= x * columns[i, j]
+    for j in range(length):
+        rest[j] = max(rest[j], tiny)
     for j in range(length, columns.shape[1]):
         rest[j], counts[j] = one, zero
         for i in range(active.size):
@@ -111,8 +123,9 @@ def refine(
     Equivalent, with ``rest = counts / ratio - rows[:, active] @ e[active]``, to
     repeating ``e = np.exp(psi(gamma[active]))``,
     ``ratio = counts / (rest + rows[:, active] @ e)`` and
-    ``gamma[active] = prior[active] + e * (ratio @ rows[:, active])`` until the
-    absolute changes of gamma sum to less than `bound`.
+    ``change = prior[active] + e * (ratio @ rows[:, active]) - gamma[active]`` until
+    these sum to less than `bound`, each time with the step
+    ``step = 1.8 * change + 0.3 * step`` of gamma, which never goes below the prior.
 
     Parameters
     ----------
@@ -131,7 +144,7 @@ def refine(
     e, ratio : ndarrays
         Of the last iteration on all topics. `ratio` is written over.
     scratch, few, rest : ndarrays
-        Scratch: ``(n_active + 7) * (length + 15)`` numbers, 4 rows of
+        Scratch: ``(n_active + 7) * (length + 15)`` numbers, 5 rows of
         ``n_active + 7``, and ``length + 15`` numbers.
 
     Returns
@@ -142,10 +155,11 @@ def refine(
     zero, one = gamma.dtype.type(0), gamma.dtype.type(1)
     height, width = (active.size + 7) // 8 * 8, (length + 15) // 16 * 16
     columns = scratch[: height * width].reshape(height, width)
-    few_gamma, few_prior, few_e, sums = few[0], few[1], few[2], few[3]
+    few_gamma, few_prior, few_e, sums, steps = few[0], few[1], few[2], few[3], few[4]
+    stride, momentum = gamma.dtype.type(_STRIDE), gamma.dtype.type(_MOMENTUM)
     for i in range(height):
         # What fills up the last eight topics never changes.
-        few_gamma[i], few_prior[i] = one, one
+        few_gamma[i], few_prior[i], steps[i] = one, one, zero
     for i in range(active.size):
         few_gamma[i], few_prior[i] = gamma[active[i]], prior[active[i]]
         few_e[i] = e[active[i]]
@@ -158,9 +172,12 @@ def refine(
         _weigh_columns(columns, counts, rest, few_e, ratio, sums)
         change = zero
         for i in range(height):
-            g = few_prior[i] + few_e[i] * sums[i]
-            change += abs(g - few_gamma[i])
-            few_gamma[i] = g
+            before = few_gamma[i]
+            plain = few_prior[i] + few_e[i] * sums[i] - before
+            change += abs(plain)
+            # Far from the fixed point a long step may leave the allowed range.
+            g = max(before + stride * plain + momentum * steps[i], few_prior[i])
+            few_gamma[i], steps[i] = g, g - before
         iteration += 1
     for i in range(active.size):
         gamma[active[i]] = few_gamma[i]

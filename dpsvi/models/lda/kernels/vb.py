@@ -13,6 +13,7 @@ import numpy as np
 
 from dpsvi.models.lda.kernels.active import choose_active, refine
 from dpsvi.models.lda.kernels.compiling import FASTMATH, ORDERED, kernel
+from dpsvi.models.lda.kernels.prefetch import prefetch_row
 from dpsvi.models.lda.kernels.special import exp_psi
 
 # Knuth's linear congruential generator; its top 24 bits make a uniform number.
@@ -21,6 +22,8 @@ _INCREMENT = np.uint64(1442695040888963407)
 _TOP = np.uint64(40)
 # Iterations on all topics before the active ones go on alone.
 _ON_ALL = 5
+# Words between asking for the topics of one and using them.
+_AHEAD = 8
 
 
 @kernel(fastmath=FASTMATH, inline="always")
@@ -120,7 +123,7 @@ def infer_documents(
         Scratch: topics that the document uses.
     columns : ndarray of shape ((n_topics // 2 + 7) * (longest + 15),)
         Scratch: their probabilities.
-    few : ndarray of shape (4, n_topics // 2 + 7)
+    few : ndarray of shape (5, n_topics // 2 + 7)
         Scratch.
     gammas, expectations : ndarrays of shape (n_documents, n_padded)
         Receive gamma and e.
@@ -147,6 +150,9 @@ def infer_documents(
         length = indptr[documents[d] + 1] - begin
         mass = zero
         for j in range(length):
+            ahead = position + j + _AHEAD
+            if ahead < local.size:
+                prefetch_row(topics, local[ahead])
             slot = local[position + j]
             counts[j] = data[begin + j]
             mass += counts[j]
