@@ -48,6 +48,8 @@ def infer_document(
 ) -> tuple[Array, Array, int]:
     """Eq. 44: γ, the expected counts per word and topic, and the iterations."""
     gamma = alpha + start
+    # What double precision cannot tell from rounding.
+    tol = max(tol, vb._ROUNDING * np.finfo(float).eps * n.sum() / alpha.size)
     iterations, change = 0, np.inf
     while iterations < max_iter and change >= tol:
         phi = beta * exp_psi(gamma)

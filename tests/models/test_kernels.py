@@ -239,6 +239,19 @@ def test_a_table_of_all_words_gives_the_same(dtype: str, data: st.DataObject) ->
             np.testing.assert_array_equal(inference.gammas, gammas[part])
 
 
+def test_no_document_iterates_on_rounding() -> None:
+    rng = np.random.default_rng(0)
+    weights = aligned((300, padded_size(20, "float32")), "float32")
+    weights[:, :20] = rng.gamma(0.1, 50.0, (300, 20))
+    parameters = NaturalParameters(weights, np.zeros((1, 20)), 0.1)
+    parameters.sum_again()
+    counts = sp.csr_array(rng.poisson(3.0, (20, 300)).astype(np.float32))
+    inference = Inference(counts, np.full(20, 0.1), 1e-9, 5000)
+    done = inference.infer(np.arange(20, dtype=np.int32), parameters, 1.0)
+    assert inference.converged == 20
+    assert done < 20 * 500
+
+
 @dtypes
 def test_statistics_stay_finite_when_their_factors_are_huge(dtype: str) -> None:
     # A word that its document's topics hardly know, deep in a round: the ratio and

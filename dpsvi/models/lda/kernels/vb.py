@@ -22,6 +22,8 @@ _INCREMENT = np.uint64(1442695040888963407)
 _TOP = np.uint64(40)
 # Iterations on all topics before the active ones go on alone.
 _ON_ALL = 5
+# Changes below so many units in the last place of a document's mass are rounding.
+_ROUNDING = 16
 # Words between asking for the topics of one and using them.
 _AHEAD = 8
 
@@ -84,7 +86,8 @@ def infer_documents(
 
     Equivalent, for one document with the rows B of its words in `topics`, to repeating
     ``e = np.exp(psi(gamma)); ratio = n / (B @ e); gamma = prior + e * (ratio @ B)``
-    until the mean absolute change of gamma is below `tolerance`. The textbook's factor
+    until the mean absolute change of gamma is below `tolerance`, or all changes are no
+    more than rounding. The textbook's factor
     exp(psi(sum(gamma))) cancels. ``e`` and ``ratio`` are left as the last iteration
     used them: the responsibilities ``ratio * e * B`` sum to the counts.
 
@@ -139,6 +142,7 @@ def infer_documents(
     """
     zero = topics.dtype.type(0)
     bound = tolerance * topics.dtype.type(n_topics)
+    floor = topics.dtype.type(_ROUNDING * np.finfo(topics.dtype).eps)
     three = topics.dtype.type(3)
     grain = topics.dtype.type(2.0**-24)
     state = noise
@@ -162,6 +166,7 @@ def infer_documents(
             counts[j] = zero
             for k in range(sums.size):
                 rows[j, k] = zero
+        limit = max(bound, floor * mass)
         share = mass / topics.dtype.type(n_topics)
         gamma = gammas[d]
         e = expectations[d]
@@ -176,9 +181,9 @@ def infer_documents(
                 state = state * _MULTIPLIER + _INCREMENT
                 u = topics.dtype.type(np.int64(state >> _TOP)) * grain
                 gamma[k] = prior[k] + share * three * u * u
-        change = bound + 1
+        change = limit + 1
         iteration = 0
-        while iteration < max_iterations and change >= bound:
+        while iteration < max_iterations and change >= limit:
             for k in range(sums.size):
                 e[k] = exp_psi(gamma[k], zero)
             _weigh(rows, length, counts, e, row_ratio, sums)
@@ -189,7 +194,7 @@ def infer_documents(
                 gamma[k] = g
             iteration += 1
             left = max_iterations - 1 - iteration
-            if change >= bound and iteration >= _ON_ALL and left > 0:
+            if change >= limit and iteration >= _ON_ALL and left > 0:
                 n_active = choose_active(gamma, prior, n_topics, active)
                 if 2 * n_active <= n_topics:
                     iteration += refine(
@@ -198,7 +203,7 @@ def infer_documents(
                         counts,
                         prior,
                         active[:n_active],
-                        bound,
+                        limit,
                         left,
                         e,
                         row_ratio,
@@ -210,7 +215,7 @@ def infer_documents(
         for j in range(length):
             ratio[position + j] = row_ratio[j]
         iterations += iteration
-        converged += change < bound
+        converged += change < limit
         position += length
     return iterations, converged
 
