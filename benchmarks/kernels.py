@@ -16,10 +16,10 @@ import numpy as np
 from numba import njit
 from scipy import sparse
 
+from dpsvi.models.arrays import aligned, padded_size
+from dpsvi.models.compiling import FASTMATH
 from dpsvi.models.conjugate import NaturalParameters
 from dpsvi.models.lda.inference import Inference
-from dpsvi.models.lda.kernels.arrays import aligned, padded_size
-from dpsvi.models.lda.kernels.compiling import FASTMATH
 from dpsvi.models.lda.kernels.cvb0 import cvb0_scratch, cvb0_step
 from dpsvi.models.lda.kernels.special import exp_psi_each
 

@@ -171,7 +171,7 @@ def test_kernels_state_their_arithmetic(name: str) -> None:
 
 
 def test_kernels_release_the_gil_and_divide_as_numpy_does() -> None:
-    from dpsvi.models.lda.kernels.compiling import FASTMATH, kernel
+    from dpsvi.models.compiling import FASTMATH, kernel
 
     @kernel(fastmath=FASTMATH)
     def nothing(x: float) -> float:

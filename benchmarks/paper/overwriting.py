@@ -24,7 +24,7 @@ import numpy as np
 from dpsvi.engine import Plan, ThreadTeam, run
 from dpsvi.experiments.findings import COLOURS, Claim, Finding, counted, tidy
 from dpsvi.experiments.topics import TopicStudy
-from dpsvi.models.lda.kernels.compiling import kernel
+from dpsvi.models.compiling import kernel
 
 __all__ = ["find", "kept_of_bare_additions", "kept_of_topics"]
 

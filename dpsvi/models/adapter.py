@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dpsvi.engine import Snapshot, Update
 from dpsvi.models.conjugate import Clock, NaturalParameters, Rows
-from dpsvi.models.lda.minibatches import MiniBatches
+from dpsvi.models.minibatches import MiniBatches
 
 __all__ = ["ConjugateProblem", "ConjugateWorker"]
 

@@ -17,8 +17,8 @@ from dask import delayed
 
 from dpsvi import DPSVILatentDirichletAllocation
 from dpsvi.datasets import Corpus, make_corpus
-from dpsvi.models.lda.placement import placement_for
 from dpsvi.models.lda.spread import _shard
+from dpsvi.models.placement import placement_for
 
 COUNTS = make_corpus(1200, n_words=200, n_topics=5, random_state=0).counts
 CUTS = [slice(start, start + 300) for start in range(0, 1200, 300)]

@@ -13,8 +13,8 @@ import scipy.sparse as sp
 from dpsvi.engine import Plan
 from dpsvi.models.conjugate import Clock
 from dpsvi.models.lda import worker
-from dpsvi.models.lda.minibatches import MiniBatches
 from dpsvi.models.lda.problem import LDAProblem
+from dpsvi.models.minibatches import MiniBatches
 
 Array = npt.NDArray[Any]
 

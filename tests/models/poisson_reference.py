@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from scipy.special import psi
 
 from dpsvi.engine import Plan
-from dpsvi.models.lda.minibatches import MiniBatches
+from dpsvi.models.minibatches import MiniBatches
 from dpsvi.models.poisson.problem import PoissonProblem
 
 Array = npt.NDArray[Any]

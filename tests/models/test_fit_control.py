@@ -16,7 +16,8 @@ from small_corpora import (
 )
 
 from dpsvi.engine import Master
-from dpsvi.models.lda import fitting, placement
+from dpsvi.models import placement
+from dpsvi.models.lda import fitting
 from dpsvi.models.lda.evaluation import Completion
 from dpsvi.models.lda.inference import Inference
 from dpsvi.models.lda.sources import source_for

@@ -12,10 +12,10 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dpsvi.models.arrays import aligned, padded_size
 from dpsvi.models.conjugate import NaturalParameters
 from dpsvi.models.lda.inference import Inference
 from dpsvi.models.lda.kernels import active
-from dpsvi.models.lda.kernels.arrays import aligned, padded_size
 from dpsvi.models.lda.kernels.cvb0 import cvb0_scratch, cvb0_step
 from dpsvi.models.lda.kernels.scores import log_mixtures
 from dpsvi.models.lda.kernels.topics import expected_topics

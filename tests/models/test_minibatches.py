@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpsvi.models.lda.minibatches import MiniBatches
+from dpsvi.models.minibatches import MiniBatches
 
 SEED = np.random.SeedSequence(5)
 

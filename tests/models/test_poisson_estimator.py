@@ -16,7 +16,7 @@ from sklearn.decomposition import NMF
 
 from dpsvi.engine import Plan, run
 from dpsvi.engine.backends.simulated import Simulated
-from dpsvi.models.lda.placement import placement_for
+from dpsvi.models.placement import placement_for
 from dpsvi.models.poisson import DPSVIPoissonFactorization
 from dpsvi.models.poisson.fitting import Fit
 

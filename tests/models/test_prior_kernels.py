@@ -11,9 +11,9 @@ import reference
 import scipy.sparse as sp
 from scipy.special import psi
 
+from dpsvi.models.arrays import aligned, padded_size
 from dpsvi.models.conjugate import NaturalParameters
 from dpsvi.models.lda.inference import Inference
-from dpsvi.models.lda.kernels.arrays import aligned, padded_size
 from dpsvi.models.lda.kernels.cvb0 import cvb0_scratch, cvb0_step
 from dpsvi.models.lda.kernels.tables import EVERY, add_tables
 from dpsvi.models.lda.priors import Learned, gathering

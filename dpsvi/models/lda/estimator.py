@@ -22,8 +22,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from dpsvi.engine import Checkpoint
 from dpsvi.engine.files import PathLike
+from dpsvi.models.awaiting import awaited, is_asynchronous
 from dpsvi.models.lda import evaluation
-from dpsvi.models.lda.awaiting import awaited, is_asynchronous
 from dpsvi.models.lda.blocks import in_blocks
 from dpsvi.models.lda.callbacks import CallbackSupport, with_callbacks
 from dpsvi.models.lda.epochs import EpochHooks

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from scipy.special import gammaln, psi
 
 from dpsvi.engine.lockfree import ThreadTeam
+from dpsvi.models.arrays import aligned
 from dpsvi.models.conjugate import NaturalParameters
 from dpsvi.models.lda.inference import Inference
-from dpsvi.models.lda.kernels.arrays import aligned
 from dpsvi.models.lda.kernels.scores import log_mixtures
-from dpsvi.models.lda.minibatches import MiniBatches
 from dpsvi.models.lda.priors import doc_topic_prior_in
 from dpsvi.models.lda.word_table import WordTable
+from dpsvi.models.minibatches import MiniBatches
 
 __all__ = [
     "Completion",

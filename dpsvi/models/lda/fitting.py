@@ -20,7 +20,6 @@ from dpsvi.models.lda.evaluation import (
 from dpsvi.models.lda.given_priors import starting
 from dpsvi.models.lda.identity import identity_of
 from dpsvi.models.lda.log import FitLog
-from dpsvi.models.lda.minibatches import MiniBatches
 from dpsvi.models.lda.monitor import Epochs, FitMonitor
 from dpsvi.models.lda.network import bfloat16_pushes
 from dpsvi.models.lda.past import Past, history_of, restored
@@ -28,7 +27,9 @@ from dpsvi.models.lda.priors import TopicParameters, arrays_of, doc_topic_prior_
 from dpsvi.models.lda.problem import LDAProblem
 from dpsvi.models.lda.schedule import batch_size_for, rates_for
 from dpsvi.models.lda.sources import Source
-from dpsvi.models.lda.validation import check_prior, n_threads_for
+from dpsvi.models.lda.validation import check_prior
+from dpsvi.models.minibatches import MiniBatches
+from dpsvi.models.placement import n_threads_for
 
 __all__ = ["Fit", "completion_of", "documents_of", "perplexity"]
 

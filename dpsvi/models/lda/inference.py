@@ -6,8 +6,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from dpsvi.models.arrays import aligned, padded_size
 from dpsvi.models.conjugate import NaturalParameters
-from dpsvi.models.lda.kernels.arrays import aligned, padded_size
 from dpsvi.models.lda.kernels.tables import Learning, add_tables_of_documents
 from dpsvi.models.lda.kernels.topics import expected_topics, number_words
 from dpsvi.models.lda.kernels.vb import add_statistics, infer_documents, sort_by_word

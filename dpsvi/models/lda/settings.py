@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dpsvi.models.arrays import aligned, padded_size
 from dpsvi.models.conjugate import Clock, NaturalParameters
-from dpsvi.models.lda.kernels.arrays import aligned, padded_size
 from dpsvi.models.lda.priors import Evidence, Learned, TopicParameters
 
 __all__ = ["LDASettings", "empty_parameters", "parameters_of", "set_components"]

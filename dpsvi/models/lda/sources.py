@@ -19,7 +19,6 @@ from dpsvi.models.lda.blocks import (
 )
 from dpsvi.models.lda.identity import digest_of
 from dpsvi.models.lda.on_disk import OnDisk, corpus_on_disk, lies_on_disk
-from dpsvi.models.lda.placement import placement_for
 from dpsvi.models.lda.spread import (
     Spread,
     need_documents,
@@ -27,6 +26,7 @@ from dpsvi.models.lda.spread import (
     spread_over,
 )
 from dpsvi.models.lda.validation import check_words
+from dpsvi.models.placement import placement_for
 
 __all__ = ["Held", "Source", "gathered", "source_for"]
 

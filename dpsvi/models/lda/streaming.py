@@ -13,8 +13,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from dpsvi.models.lda.minibatches import MiniBatches
 from dpsvi.models.lda.on_disk import DiskShard
+from dpsvi.models.minibatches import MiniBatches
 
 __all__ = ["Batches", "DiskBatches", "HeldBatches", "batches_of"]
 

@@ -1,4 +1,4 @@
-"""What users give: counts in any form, priors, thread numbers."""
+"""What users give: counts in any form, priors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.utils.validation import _check_n_features, check_array, validate_data
 
@@ -19,11 +18,7 @@ __all__ = [
     "check_prior",
     "check_words",
     "is_one_shot",
-    "n_threads_for",
 ]
-
-# Documents that make a thread worth while.
-WORTH_A_THREAD = 500
 
 
 def check_counts(
@@ -155,16 +150,3 @@ def check_prior(name: str, value: Any, n_topics: int) -> NDArray[np.float64]:
     if not np.all(np.isfinite(prior) & (prior > 0)):
         raise ValueError(f"{name} is {value!r}; it must be positive and finite")
     return np.broadcast_to(prior, (n_topics,)).copy()
-
-
-def n_threads_for(n_jobs: int | None, n_documents: int) -> int:
-    """Return the number of threads: at most as scikit-learn counts; None: all cores.
-
-    A thread must have documents enough to be worth the hand-over, so small fits stay
-    on one thread, and with that repeatable bit for bit.
-
-    >>> n_threads_for(3, n_documents=10_000), n_threads_for(3, n_documents=10)
-    (3, 1)
-    """
-    most = int(effective_n_jobs(-1 if n_jobs is None else n_jobs))
-    return max(1, min(most, n_documents // WORTH_A_THREAD))

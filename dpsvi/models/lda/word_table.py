@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import psi
 
+from dpsvi.models.arrays import aligned
 from dpsvi.models.conjugate import NaturalParameters
-from dpsvi.models.lda.kernels.arrays import aligned
 from dpsvi.models.lda.kernels.topics import expected_topics
 
 __all__ = ["WordTable", "topic_factors"]

@@ -11,9 +11,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dpsvi.engine import Snapshot, Update
+from dpsvi.models.arrays import padded_size
 from dpsvi.models.conjugate import NaturalParameters, Rounding, Rows
 from dpsvi.models.lda.inference import Inference
-from dpsvi.models.lda.kernels.arrays import padded_size
 from dpsvi.models.lda.kernels.cvb0 import cvb0_scratch, cvb0_step
 from dpsvi.models.lda.kernels.tables import Learning, no_learning
 from dpsvi.models.lda.on_disk import DiskShard

@@ -14,12 +14,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
-from dpsvi.models.lda.awaiting import is_asynchronous
-from dpsvi.models.lda.placement import placement_for
+from dpsvi.models.awaiting import is_asynchronous
 from dpsvi.models.mixture.fitting import Fit
 from dpsvi.models.mixture.parameters import Covariance, MixturePrior, Posterior
 from dpsvi.models.mixture.priors import prior_for
 from dpsvi.models.mixture.standard import Standard, standard_of
+from dpsvi.models.placement import placement_for
 from dpsvi.models.unchanged import unchanged_on_error
 
 __all__ = ["DPSVIGaussianMixture"]

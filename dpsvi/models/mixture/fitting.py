@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from dpsvi.engine import Placement, Plan, Result, run
 from dpsvi.models.conjugate import Clock
-from dpsvi.models.lda.minibatches import MiniBatches
+from dpsvi.models.minibatches import MiniBatches
 from dpsvi.models.mixture.parameters import MixturePrior, pack
 from dpsvi.models.mixture.problem import MixtureProblem
 from dpsvi.models.mixture.standard import Standard

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma
 
-from dpsvi.models.lda.kernels.arrays import aligned, padded_size
+from dpsvi.models.arrays import aligned, padded_size
 
 __all__ = ["Covariance", "MixturePrior", "Posterior", "n_statistics", "pack", "unpack"]
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from dpsvi.engine import LocalProblem
 from dpsvi.models.adapter import ConjugateProblem, ConjugateWorker
+from dpsvi.models.arrays import aligned, padded_size
 from dpsvi.models.conjugate import Clock, NaturalParameters
-from dpsvi.models.lda.kernels.arrays import aligned, padded_size
 from dpsvi.models.mixture.kernels import add_rows
 from dpsvi.models.mixture.parameters import MixturePrior, n_statistics
 

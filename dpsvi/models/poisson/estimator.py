@@ -20,9 +20,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from dpsvi.models.lda.awaiting import is_asynchronous
-from dpsvi.models.lda.placement import placement_for
-from dpsvi.models.lda.validation import check_counts, n_threads_for
+from dpsvi.models.awaiting import is_asynchronous
+from dpsvi.models.lda.validation import check_counts
+from dpsvi.models.placement import n_threads_for, placement_for
 from dpsvi.models.poisson.fitting import Fit
 from dpsvi.models.poisson.inference import activities_of
 from dpsvi.models.poisson.kernels import means_of_entries

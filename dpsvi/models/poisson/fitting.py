@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from dpsvi.engine import Placement, Plan, Result, run
 from dpsvi.models.conjugate import Clock
-from dpsvi.models.lda.minibatches import MiniBatches
+from dpsvi.models.minibatches import MiniBatches
 from dpsvi.models.poisson.parameters import FactorParameters
 from dpsvi.models.poisson.problem import PoissonProblem
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from dpsvi.engine import ThreadTeam
 from dpsvi.models.lda.inference import Inference
-from dpsvi.models.lda.minibatches import MiniBatches
+from dpsvi.models.minibatches import MiniBatches
 from dpsvi.models.poisson.parameters import FactorParameters
 
 __all__ = ["RowInference", "activities_of"]

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dpsvi.models.arrays import aligned, padded_size
 from dpsvi.models.conjugate import NaturalParameters
-from dpsvi.models.lda.kernels.arrays import aligned, padded_size
 
 __all__ = ["FactorParameters", "balanced_rates", "empty_parameters", "parameters_of"]
 

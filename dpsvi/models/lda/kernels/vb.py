@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from dpsvi.models.compiling import FASTMATH, ORDERED, kernel
 from dpsvi.models.lda.kernels.active import choose_active, refine
-from dpsvi.models.lda.kernels.compiling import FASTMATH, ORDERED, kernel
 from dpsvi.models.lda.kernels.prefetch import prefetch_row
 from dpsvi.models.lda.kernels.special import exp_psi
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from joblib import effective_n_jobs
+
 from dpsvi.engine import Placement, goes_to_cluster
 from dpsvi.engine.backends import cluster
-from dpsvi.models.lda.validation import WORTH_A_THREAD, n_threads_for
 
-__all__ = ["placement_for"]
+__all__ = ["n_threads_for", "placement_for"]
+
+# Documents that make a thread worth while.
+_WORTH_A_THREAD = 500
 
 
 def placement_for(
@@ -24,7 +28,7 @@ def placement_for(
 
     Parameters
     ----------
-    model : DPSVILatentDirichletAllocation
+    model : estimator
         Its `backend` and `n_jobs` count.
     n_documents : int or None
         To fit to. Workers and threads without enough to do are left out, unless it
@@ -59,5 +63,18 @@ def placement_for(
     counted = model.n_jobs is not None and model.n_jobs > 0
     asked = n_threads_for(model.n_jobs, n_documents) if counted else None
     n_workers, n_threads = backend.size(asked)
-    n_workers = max(1, min(n_workers, n_documents // WORTH_A_THREAD))
+    n_workers = max(1, min(n_workers, n_documents // _WORTH_A_THREAD))
     return Placement(backend, n_workers, n_threads)
+
+
+def n_threads_for(n_jobs: int | None, n_documents: int) -> int:
+    """Return the number of threads: at most as scikit-learn counts; None: all cores.
+
+    A thread must have documents enough to be worth the hand-over, so small fits stay
+    on one thread, and with that repeatable bit for bit.
+
+    >>> n_threads_for(3, n_documents=10_000), n_threads_for(3, n_documents=10)
+    (3, 1)
+    """
+    most = int(effective_n_jobs(-1 if n_jobs is None else n_jobs))
+    return max(1, min(most, n_documents // _WORTH_A_THREAD))
