@@ -44,8 +44,8 @@ def find(*, full: bool = False) -> Finding:
             Claim.judged(
                 "and so reach the perplexity sooner",
                 times[0] < max(times[1:]),
-                f"To the perplexity: {times[0]:.1f}, {times[1]:.1f} and {times[2]:.1f} "
-                f"times as soon. With B = 15, {study.under_way(most, most, 15):,} of "
+                f"To the perplexity: {_sooner(times)}. "
+                f"With B = 15, {study.under_way(most, most, 15):,} of "
                 f"{study.train.shape[0]:,} documents are under way at once.",
                 possible=any(study.has_room(most, most, B) for B in lengths[1:]),
             ),
@@ -59,4 +59,11 @@ def find(*, full: bool = False) -> Finding:
             ),
         ],
         lambda figure: draw(figure, rows, "n", "n = p"),
+    )
+
+
+def _sooner(times: list[float]) -> str:
+    """The speed-ups in words; zero says that the perplexity was not reached."""
+    return ", ".join(
+        f"{speed:.1f} times as soon" if speed else "never" for speed in times
     )
