@@ -16,6 +16,8 @@ autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 napoleon_google_docstring = False
 napoleon_use_rtype = False
+# As fields: attributes of one name would be targets of "path" and the like.
+napoleon_use_ivar = True
 
 html_theme = "furo"
 html_title = "dpsvi"
