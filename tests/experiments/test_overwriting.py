@@ -11,6 +11,8 @@ from dpsvi.experiments.overwriting import (
     add_ones,
     judge,
     kept_of_bare_additions,
+    kept_of_factors,
+    kept_of_mixture,
     kept_of_topics,
 )
 from dpsvi.experiments.topics import TopicStudy
@@ -40,16 +42,19 @@ def test_threads_at_one_number_lose_some_but_not_all() -> None:
     assert 0 < kept < 1
 
 
-def test_topics_of_one_thread_are_whole() -> None:
+def test_models_of_one_thread_are_whole() -> None:
     counts = make_corpus(200, 60, 3, random_state=0).counts
     study = TopicStudy(3, epochs=1, counts=counts)
     for inference in ("vb", "cvb0"):
         assert kept_of_topics(study, 1, inference) == pytest.approx((1, 1), abs=1e-5)
+    assert kept_of_factors(study, 1) == pytest.approx((1, 1), abs=1e-5)
+    assert kept_of_mixture(1, n_rows=500) == pytest.approx((1, 1), abs=1e-9)
 
 
 def rows(topics: float = 1.0, least: float = 0.5, mean: float = 0.9999) -> list[dict]:
     spread = {"lowest": least, "highest": 0.6, "runs": 5, "threads": 4}
-    kinds = {"1 number": 0.5, "64 numbers": 0.9, "topics, vb": topics}
+    kinds = {"1 number": 0.5, "64 numbers": 0.9}
+    kinds |= dict.fromkeys(["topics, vb", "Poisson factors"], topics)
     return [
         {"what": what, "kept": kept, "kept_on_average": mean, **spread}
         for what, kept in kinds.items()
@@ -57,6 +62,6 @@ def rows(topics: float = 1.0, least: float = 0.5, mean: float = 0.9999) -> list[
 
 
 def test_claims_follow_what_was_measured() -> None:
-    assert [claim.verdict for claim in judge(rows())] == ["supported"] * 3
+    assert [claim.verdict for claim in judge(rows())] == ["supported"] * 4
     bad = judge(rows(topics=0.98, least=0.0, mean=0.9))
-    assert [claim.verdict for claim in bad] == ["not supported"] * 3
+    assert [claim.verdict for claim in bad] == ["not supported"] * 4
