@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dpsvi.rl.evaluation import Evaluation, evaluate
     from dpsvi.rl.policy import Policy, load
     from dpsvi.rl.protocol import Protocol
-    from dpsvi.rl.recording import record
+    from dpsvi.rl.recording import Recording, record
     from dpsvi.rl.result import Result
     from dpsvi.rl.training import train
 
@@ -28,6 +28,7 @@ __all__ = [
     "Evaluation",
     "Policy",
     "Protocol",
+    "Recording",
     "Result",
     "evaluate",
     "load",
@@ -40,6 +41,7 @@ _HOMES = {
     "Evaluation": "evaluation",
     "Policy": "policy",
     "Protocol": "protocol",
+    "Recording": "recording",
     "Result": "result",
     "evaluate": "evaluation",
     "load": "policy",

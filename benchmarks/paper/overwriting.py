@@ -244,8 +244,8 @@ def judge(rows: Sequence[dict[str, Any]]) -> list[Claim]:
         Claim.judged(
             "and so do those that fit other models",
             min(others.values()) > 0.99,
-            f"With up to {most} threads {_lost(others)}. The mixture has 660 numbers in "
-            "all, to which every step of every thread adds.",
+            f"With up to {most} threads {_lost(others)}. The mixture has 660 numbers "
+            "in all, to which every step of every thread adds.",
         ),
         Claim.judged(
             "α > 0 (Assumption 3)",
