@@ -14,6 +14,8 @@ import scipy.sparse as sp
 
 from dpsvi.engine import LocalProblem, Plan, Problem, run
 from dpsvi.engine.backends import BACKENDS, Backend, cluster, resolve
+from dpsvi.engine.problems import MatrixFactorization, RedescendingLocation, SGDProblem
+from dpsvi.engine.problems.sgd import Objective
 from dpsvi.models.conjugate import Clock
 from dpsvi.models.lda.problem import LDAProblem
 from dpsvi.models.mixture.parameters import MixturePrior
@@ -142,6 +144,23 @@ def toy(name: str) -> Callable[[int], Case]:
     return make
 
 
+def optimisation(name: str) -> Callable[[int], Case]:
+    """Objectives for DPSGD, which travel with their data; four samples a step."""
+
+    def make(n_workers: int) -> Case:
+        if name == "location":
+            objective: Objective = RedescendingLocation(n_samples=30, n_dimensions=3)
+        else:
+            rows, columns = np.indices((6, 5)).reshape(2, -1)
+            values = np.random.default_rng(0).normal(size=30)
+            objective = MatrixFactorization(rows, columns, values, rank=2)
+        problem = SGDProblem(objective, local_rate=0.02, batch_size=4)
+        shards = [np.arange(i, 30, n_workers) for i in range(n_workers)]
+        return Case(problem, shards, 30, 120)
+
+    return make
+
+
 PROBLEMS = {
     "lda vb": lda("vb", "online"),
     "lda cvb0": lda("cvb0", "online"),
@@ -151,6 +170,8 @@ PROBLEMS = {
     "hsa2c": agents,
     "counting": toy("counting"),
     "least squares": toy("least squares"),
+    "location": optimisation("location"),
+    "factorisation": optimisation("factorisation"),
 }
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
+import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -216,3 +219,66 @@ def test_values_out_of_range_are_refused() -> None:
 def test_problems_travel() -> None:
     problem = SGDProblem(factorization(), 0.1)
     assert pickle.loads(pickle.dumps(problem)).local_rate == 0.1
+
+
+class _Traced:
+    """Least squares that notes what each step saw, and is slow to write it."""
+
+    n_samples = 30
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(0)
+        self._A, self._b = rng.normal(size=(30, 4)), rng.normal(size=30)
+        # Of every step: its thread, the writes noted before and after it read, what it
+        # read, and what it wrote.
+        self.trace: list[tuple[int, int, int, Any, Any]] = []
+
+    def start(self, rng: np.random.Generator) -> Any:
+        return np.zeros(4)
+
+    def gradient(self, parameters: Any, samples: Any) -> Any:
+        raise AssertionError("steps are written by descend")
+
+    def descend(self, parameters: Any, samples: Any, rate: float) -> None:
+        before = len(self.trace)
+        read = parameters.copy()
+        after = len(self.trace)
+        A, b = self._A[samples], self._b[samples]
+        step = rate * A.T @ (A @ read - b) / len(samples)
+        # The others write meanwhile.
+        time.sleep(1e-3)
+        parameters -= step
+        self.trace.append((threading.get_ident(), before, after, read, step))
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_lock_free_steps_are_the_synthetic_process(n_threads: int) -> None:
+    """Eq. 4 to 6 on a trace of real threads: what each saw, and what became of it."""
+    objective = _Traced()
+    plan = Plan(total_steps=60, n_threads=n_threads, local_steps=60, seed=0)
+    problem = SGDProblem(objective, local_rate=0.05)
+    found = run(problem, [None], plan).parameters
+    trace = objective.trace
+    assert len(trace) == 60
+    # So few numbers are written at once: nothing is lost, whatever the order.
+    whole = -np.cumsum([step for *_, step in trace], axis=0)
+    assert found == pytest.approx(whole[-1], abs=1e-12)
+    delays = []
+    for place, (thread, known, noted, read, _) in enumerate(trace):
+        sure = whole[known - 1] if known else np.zeros(4)
+        # What others noted while it read may have been in, and the next of each, too.
+        later: dict[int, list[Any]] = {}
+        for number, (other, *_, step) in enumerate(trace[known:], known):
+            steps = later.setdefault(other, [np.zeros(4)])
+            if other != thread and (number < noted or len(steps) < 2 + noted - known):
+                steps.append(step)
+        reachable = itertools.product(
+            *(np.cumsum(own, axis=0) for own in later.values())
+        )
+        assert any(
+            read == pytest.approx(sure - np.sum(steps, axis=0), abs=1e-12)
+            for steps in reachable
+        )
+        delays.append(place - known)
+    # Reads are late by the writes of others, and only by theirs.
+    assert (max(delays) > 0) == (n_threads > 1)
