@@ -11,6 +11,13 @@ nox.options.sessions = ["lint", "tests"]
 
 PINS = ("-c", "constraints.txt")
 WHEEL_TESTS = ("tests/models", "tests/test_cli.py", "tests/test_packaging.py")
+NEIGHBOURS = ("gensim", "pyLDAvis", "polars", "stable-baselines3", "imageio[ffmpeg]")
+NEIGHBOURLY_TESTS = (
+    "tests/models/test_exchange.py",
+    "tests/datasets/test_corpus_on_disk.py",
+    "tests/rl/test_sb3.py",
+    "tests/rl/test_recording.py",
+)
 # A prefetch has no counterpart in Python, so zero-order kernels run compiled only.
 NOJIT_TESTS = ("tests/models/test_kernels.py", "tests/models/test_conjugate.py")
 
@@ -42,6 +49,14 @@ def nojit(session: nox.Session) -> None:
         *("pytest", "-q", "-k", "not cvb0", *quiet, *NOJIT_TESTS, *session.posargs),
         env={"NUMBA_DISABLE_JIT": "1"},
     )
+
+
+@nox.session
+def neighbours(session: nox.Session) -> None:
+    """What other packages read from us and give to us, with these packages at hand."""
+    session.install("-q", "-e", ".[test]", *PINS)
+    session.install("-q", *NEIGHBOURS, *PINS)
+    session.run("pytest", "-q", *NEIGHBOURLY_TESTS, *session.posargs)
 
 
 @nox.session

@@ -157,11 +157,27 @@ def test_fractions_that_come_late(tmp_path, small_shards):
     np.testing.assert_array_equal(found.load().counts.toarray(), table)
 
 
-def test_other_programs_read_the_shards(tmp_path, small_shards, corpus):
+def by_pandas(folder):
     pandas = pytest.importorskip("pandas")
-    frame = pandas.read_parquet(
-        corpus.save(tmp_path / "c", shuffle=False) / "documents"
-    )
+    return pandas.read_parquet(folder)
+
+
+def by_polars(folder):
+    polars = pytest.importorskip("polars")
+    return polars.read_parquet(folder / "*.parquet")
+
+
+def by_dask(folder):
+    pytest.importorskip("pandas")
+    frames = pytest.importorskip("dask.dataframe")
+    return frames.read_parquet(folder).compute(scheduler="synchronous")
+
+
+# What Dask asks of the newest pandas.
+@pytest.mark.filterwarnings("ignore:The inplace keyword")
+@pytest.mark.parametrize("read", [by_pandas, by_polars, by_dask])
+def test_other_programs_read_the_shards(tmp_path, small_shards, corpus, read):
+    frame = read(corpus.save(tmp_path / "c", shuffle=False) / "documents")
     assert list(frame.columns) == ["words", "counts", "document"]
     rows = zip(frame["words"], frame["counts"], strict=True)
     for row, (words, counts) in enumerate(rows):
