@@ -11,7 +11,10 @@ nox.options.sessions = ["lint", "tests"]
 
 PINS = ("-c", "constraints.txt")
 WHEEL_TESTS = ("tests/models", "tests/test_cli.py", "tests/test_packaging.py")
-NEIGHBOURS = ("gensim", "pyLDAvis", "polars", "stable-baselines3", "imageio[ffmpeg]")
+NEIGHBOURS = (
+    *("gensim", "pyLDAvis", "polars", "imageio[ffmpeg]"),
+    *("stable-baselines3", "opencv-python-headless"),
+)
 NEIGHBOURLY_TESTS = (
     "tests/models/test_exchange.py",
     "tests/datasets/test_corpus_on_disk.py",
