@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dpsvi.rl.drawing import draw
 from dpsvi.rl.environments import Environments, Step
+from dpsvi.rl.looking import Looker
 from dpsvi.rl.losses import actor_critic_loss, live_units
 from dpsvi.rl.networks import bind
 from dpsvi.rl.optimisers import Vector, clip_by_norm
@@ -66,13 +66,14 @@ class Actor:
         self._network = network.eval()
         self._settings = settings
         first, second, third = seed.generate_state(3, np.uint32)
-        self._generator = torch.Generator().manual_seed(int(second))
+        self._generator = np.random.default_rng(int(second))
         self._dealer = np.random.default_rng(int(third))
         size = sum(parameter.numel() for parameter in network.parameters())
         self._theta = np.empty(size, dtype=np.float32)
         self.gradient = np.zeros(size, dtype=np.float32)
         bind(network, self._theta)
         _bind_gradients(network, self.gradient)
+        self._look = Looker(network)
         self._now = environments.reset(int(first))
         self._rollout = Rollout(settings, self._now)
         self._batches: Iterator[Samples] = iter(())
@@ -136,17 +137,12 @@ class Actor:
         rollout.values[-1] = self._look(self._now)[1].numpy()
         self.n_acted += self._settings.samples
 
-    @torch.no_grad()
-    def _look(self, observations: NDArray[Any]) -> tuple[Tensor, Tensor]:
-        logits, values = self._network(torch.from_numpy(observations))
-        # A network may return views of its parameters, which want a gradient still.
-        return logits.detach(), values.detach()
-
     def _choose(self, logits: Tensor) -> Tensor:
         """Draw an action for each environment, from the actor's own generator."""
-        probabilities = torch.softmax(logits, dim=-1)
-        drawn = torch.multinomial(probabilities, 1, generator=self._generator)
-        return drawn.squeeze(1)
+        actions = draw(logits.numpy(), self._generator.random(len(logits)))
+        if (actions < 0).any():
+            raise _diverged("the network's logits are not finite")
+        return torch.from_numpy(actions)
 
     def _close_episodes(self, step: int, result: Step) -> None:
         """Value the final observations of episodes cut short; count the finished."""

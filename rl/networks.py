@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import copy
 import math
+import operator
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
+from dpsvi.rl.convolved import convolved
 from dpsvi.rl.flat import Layout, bind, flatten, vector_of
 from dpsvi.rl.screens import fold_kernel, folded
 from dpsvi.rl.stepping import EnvironmentSpec
@@ -34,6 +36,8 @@ __all__ = [
 Network: TypeAlias = nn.Module | Callable[[EnvironmentSpec], nn.Module]
 
 _SMALLEST_SCREEN = 20
+# Layers of the body that `convolved` does at once, flattening included.
+_CONVOLUTIONS = 5
 
 
 class _ActorCritic(nn.Module):
@@ -95,6 +99,7 @@ class MnihNetwork(_ActorCritic):
         self.policy = nn.Linear(256, n_actions)
         self.value = nn.Linear(256, 1)
         _initialise(self, gain=math.sqrt(2.0))
+        self._made = tuple(self.body)
 
     def features(self, observations: Tensor) -> Tensor:
         """Last hidden layer; screens are brought to mean 0 and deviation 1 here.
@@ -104,13 +109,39 @@ class MnihNetwork(_ActorCritic):
         within 80,000 steps; with a mean of 0 alone the ball was too faint to be noticed
         in a million.
         """
-        if self._channels_last:
-            observations = observations.permute(0, 3, 1, 2)
-        first: Any = self.body[0]
+        screens = self.channels_first(observations)
+        first, second, *_ = self.layers()
+        if screens.dtype == torch.uint8 and self.is_plain():
+            rectified = convolved(
+                screens, (first.weight, first.bias), (second.weight, second.bias)
+            )
+            hidden: Tensor = self.body[_CONVOLUTIONS:](rectified)
+            return hidden
         kernel = fold_kernel(first.weight)
-        seen = nn.functional.conv2d(folded(observations), kernel, first.bias)
+        seen = nn.functional.conv2d(folded(screens), kernel, first.bias)
         features: Tensor = self.body[1:](seen)
         return features
+
+    def layers(self) -> tuple[Any, ...]:
+        """Those with parameters: two convolutions, the hidden layer, the heads."""
+        return self.body[0], self.body[2], self.body[5], self.policy, self.value
+
+    def is_plain(self) -> bool:
+        """Whether kernels may stand in for the layers: all are as they were made.
+
+        A layer that somebody has exchanged, converted, or looks at by a hook is left
+        to torch.
+        """
+        weight = self.value.weight
+        return (
+            all(map(operator.is_, self._made, self.body))
+            and not any(map(_is_watched, (self, *self._made, self.policy, self.value)))
+            and (weight.dtype, weight.device.type) == (torch.float32, "cpu")
+        )
+
+    def channels_first(self, observations: Tensor) -> Tensor:
+        """A view of shape (n, channels, height, width)."""
+        return observations.permute(0, 3, 1, 2) if self._channels_last else observations
 
 
 class VectorNetwork(_ActorCritic):
@@ -222,6 +253,10 @@ def _try(network: nn.Module, spec: EnvironmentSpec) -> None:
             f"values of shapes {shapes[0]} and {shapes[1]}; it must be "
             f"{(2, spec.n_actions)} and (2,) (values.squeeze(-1) drops a dimension)."
         )
+
+
+def _is_watched(layer: nn.Module) -> bool:
+    return bool(layer._forward_hooks or layer._forward_pre_hooks)
 
 
 def _cells(pixels: int) -> int:

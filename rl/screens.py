@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["CELL", "fold_kernel", "folded"]
+from dpsvi.rl.compiling import kernel
+from dpsvi.rl.tiles import four_bytes
+
+__all__ = ["CELL", "fold_kernel", "fold_screen", "folded"]
 
 #: Width and height of a cell.
 CELL = 4
@@ -52,7 +54,7 @@ def folded(screens: Tensor) -> Tensor:
         return cells.contiguous(memory_format=torch.channels_last)
     n, channels, height, width = screens.shape
     cells = torch.empty((n, height // CELL, width // CELL, CELL * CELL * channels))
-    _fold(np.ascontiguousarray(screens.numpy()), np.float64(_EPSILON), cells.numpy())
+    _fold(np.ascontiguousarray(screens.numpy()), cells.numpy())
     return cells.permute(0, 3, 1, 2)
 
 
@@ -72,42 +74,57 @@ def fold_kernel(weight: Tensor) -> Tensor:
     return cells.permute(0, 1, 3, 5, 2, 4).reshape(filters, -1, 2, 2)
 
 
-@njit(nogil=True, cache=True, fastmath={"contract", "reassoc"})
-def _fold(screens: Any, epsilon: Any, cells: Any) -> None:
+@kernel
+def _fold(screens: Any, cells: Any) -> None:
     """Standardise bytes, and write them cell by cell.
 
     Parameters
     ----------
     screens : uint8 ndarray of shape (n, channels, height, width)
-    epsilon : float64
-        Added to variances.
     cells : float32 ndarray of shape (n, height // 4, width // 4, 16 * channels)
         Receives channel, row in the cell, column in the cell, in this order.
     """
-    n, channels, _, _ = screens.shape
-    for i in range(n):
-        pixels = screens[i].reshape(-1)
-        total = np.int64(0)
-        squares = np.int64(0)
-        for begin in range(0, pixels.size, _RUN):
-            some = np.uint32(0)
-            some_squares = np.uint32(0)
-            for j in range(begin, min(begin + _RUN, pixels.size)):
-                pixel = np.uint32(pixels[j])
-                some += pixel
-                some_squares += pixel * pixel
-            total += some
-            squares += some_squares
-        mean = total / pixels.size
-        variance = squares / pixels.size - mean * mean
-        shift = np.float32(mean)
-        factor = np.float32(1.0 / np.sqrt(variance + epsilon))
-        for c in range(channels):
-            for y in range(cells.shape[1]):
-                for dy in range(CELL):
-                    row = screens[i, c, CELL * y + dy]
-                    first = CELL * (CELL * c + dy)
-                    for x in range(cells.shape[2]):
-                        for dx in range(CELL):
-                            value = np.float32(row[CELL * x + dx])
-                            cells[i, y, x, first + dx] = (value - shift) * factor
+    for i in range(len(screens)):
+        fold_screen(screens[i], cells[i].reshape(-1))
+
+
+@kernel
+def fold_screen(screen: Any, cells: Any) -> None:
+    """Do so for one screen, into a flat array."""
+    mean, variance = _moments(screen.reshape(-1))
+    factor = 1.0 / np.sqrt(variance + _EPSILON)
+    _write(screen, np.float32(mean), np.float32(factor), cells)
+
+
+# By itself: with the sums in one function, LLVM makes it three times as slow.
+@kernel
+def _write(screen: Any, shift: Any, factor: Any, cells: Any) -> None:
+    channels, height, width = screen.shape
+    pixels = screen.reshape(-1)
+    to = 0
+    for y in range(0, CELL * (height // CELL), CELL):
+        for x in range(0, CELL * (width // CELL), CELL):
+            for c in range(channels):
+                for inside in range(CELL):
+                    begin = (c * height + y + inside) * width + x
+                    four_bytes(cells, to, pixels, begin, shift, factor)
+                    to += CELL
+
+
+@kernel
+def _moments(pixels: Any) -> Any:
+    """Mean and variance, exact but for one rounding."""
+    total = np.int64(0)
+    squares = np.int64(0)
+    for begin in range(0, pixels.size, _RUN):
+        some = np.uint32(0)
+        some_squares = np.uint32(0)
+        for byte in pixels[begin : begin + _RUN]:
+            pixel = np.uint32(byte)
+            # Numba would add in 64 bits, on half as many lanes.
+            some = np.uint32(some + pixel)
+            some_squares = np.uint32(some_squares + np.uint32(pixel * pixel))
+        total += some
+        squares += some_squares
+    mean = total / pixels.size
+    return mean, squares / pixels.size - mean * mean

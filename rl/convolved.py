@@ -1,0 +1,213 @@
+"""From bytes to the outputs of both convolutions of `MnihNetwork`, for a batch.
+
+Screen by screen: all that one screen needs stays in the second cache, where torch
+writes and reads megabytes between layers. Backward, screens are folded once more,
+which is faster than to keep them folded.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+from dpsvi.rl.compiling import kernel
+from dpsvi.rl.convolutions import (
+    add_bias_gradient,
+    add_first_gradient,
+    add_second_gradient,
+    first_convolution,
+    grid_sizes,
+    second_convolution,
+    send_back,
+    tiled,
+)
+from dpsvi.rl.packing import (
+    pack_first,
+    pack_second,
+    pack_second_back,
+    unpack_first,
+    unpack_second,
+)
+from dpsvi.rl.screens import fold_screen
+from dpsvi.rl.tiles import TILE
+
+__all__ = ["convolved", "fill_features", "flat", "n_features"]
+
+
+def convolved(
+    screens: Tensor,
+    first: tuple[Tensor, Tensor],
+    second: tuple[Tensor, Tensor],
+) -> Tensor:
+    """Rectified outputs of both convolutions; the weights get gradients.
+
+    Parameters
+    ----------
+    screens : Tensor of uint8 of shape (n, channels, height, width)
+        Standardised here, as `dpsvi.rl.screens.folded` does it. Must not change
+        before the backward pass.
+    first, second : pair of Tensor
+        Weights and biases: 16 filters of 8x8, stride 4; 32 of 4x4, stride 2.
+
+    Returns
+    -------
+    Tensor of shape (n, 32 * rows * columns)
+        Filter by filter, as `torch.nn.Flatten` has it.
+    """
+    apply: Any = _Convolved.apply
+    features: Tensor = apply(screens, *first, *second)
+    return features
+
+
+class _Convolved(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: FunctionCtx, screens: Tensor, *parameters: Tensor) -> Tensor:
+        seen = np.ascontiguousarray(screens.numpy())
+        weights = [flat(parameter) for parameter in parameters]
+        features = np.empty((len(seen), n_features(seen.shape)), dtype=np.float32)
+        first = np.empty(_first_size(len(seen), *seen.shape[2:]), dtype=np.float32)
+        fill_features(seen, *weights, first, True, features)
+        result = torch.from_numpy(features)
+        ctx.save_for_backward(result, *parameters)
+        ctx.seen, ctx.first = seen, first  # type: ignore[attr-defined]
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, given: Tensor) -> tuple[Tensor | None, ...]:
+        features, *parameters = ctx.saved_tensors
+        gradients = [torch.empty_like(p, memory_format=_PLAIN) for p in parameters]
+        _fill_gradients(
+            ctx.seen,
+            flat(parameters[2]),
+            ctx.first,
+            features.detach().numpy(),
+            np.ascontiguousarray(given.numpy()),
+            *(gradient.numpy().reshape(-1) for gradient in gradients),
+        )
+        return None, *gradients
+
+
+_PLAIN = torch.contiguous_format
+
+
+def flat(tensor: Tensor) -> NDArray[np.float32]:
+    """Its numbers in one dimension, copied only if they do not lie so."""
+    return np.ascontiguousarray(tensor.detach().numpy()).reshape(-1)
+
+
+def n_features(shape: tuple[int, ...]) -> int:
+    """Length of a row that `convolved` returns for screens of a shape."""
+    rows, columns = (((pixels - 8) // 4 - 3) // 2 + 1 for pixels in shape[2:])
+    return 32 * rows * columns
+
+
+def _first_size(n: int, height: int, width: int) -> int:
+    rows, columns = height // 4 - 1, -(-(width // 4 - 1) // TILE) * TILE
+    return (n * rows * columns + 2 * TILE) * 16
+
+
+@kernel
+def fill_features(
+    screens: Any, w1: Any, b1: Any, w2: Any, b2: Any, first: Any, keep: Any, out: Any
+) -> None:
+    """Rectified outputs: of the second convolution to `out`, of the first to `first`.
+
+    With `keep` `first` holds all screens one after another, else the last one alone.
+    """
+    n, channels, height, width = screens.shape
+    depth = 16 * channels
+    if (w1.size, b1.size, w2.size, b2.size) != (64 * depth, 16, 8192, 32):
+        raise ValueError("the weights of the convolutions have other shapes")
+    if height < 20 or width < 20:
+        raise ValueError("the screens are smaller than 20 pixels")
+    sizes = grid_sizes(height, width)
+    (rows, columns), (high, across), (left_rows, left_columns) = sizes
+    packed_first, packed_second = np.empty_like(w1), np.empty_like(w2)
+    pack_first(w1, channels, packed_first)
+    pack_second(w2, packed_second)
+    cells = np.empty((rows * columns + TILE) * depth, np.float32)
+    second = np.empty(left_rows * tiled(left_columns) * 32, np.float32)
+    step = high * tiled(across) * 16 if keep else 0
+    for i in range(n):
+        fold_screen(screens[i], cells)
+        first_convolution(cells, sizes, depth, packed_first, b1, first, i * step)
+        second_convolution(first, i * step, sizes, packed_second, b2, second)
+        units = second.reshape(left_rows, -1, 32)
+        to = out[i].reshape(32, left_rows, left_columns)
+        for f in range(32):
+            for y in range(left_rows):
+                for x in range(left_columns):
+                    to[f, y, x] = units[y, x, f]
+
+
+@kernel
+def _fill_gradients(
+    screens: Any,
+    w2: Any,
+    first: Any,
+    features: Any,
+    given: Any,
+    to_w1: Any,
+    to_b1: Any,
+    to_w2: Any,
+    to_b2: Any,
+) -> None:
+    n, channels, height, width = screens.shape
+    depth = 16 * channels
+    sizes = grid_sizes(height, width)
+    (rows, columns), (high, across), left = sizes
+    frame = (across + 1) // 2 + 1
+    wide = 2 * tiled((across + 1) // 2)
+    step = high * tiled(across) * 16
+    back = np.empty_like(w2)
+    pack_second_back(w2, back)
+    cells = np.empty((rows * columns + TILE) * depth, np.float32)
+    framed = np.zeros((((high + 1) // 2 + 1) * frame + TILE) * 32, np.float32)
+    sent = np.empty(high * wide * 16, np.float32)
+    total1 = np.zeros(2 * tiled(2 * depth) * 16, np.float32)
+    total2 = np.zeros(8 * tiled(64) * 16, np.float32)
+    to_b1.fill(0)
+    to_b2.fill(0)
+    for i in range(n):
+        _frame(features[i], given[i], left, frame, framed)
+        add_bias_gradient(framed, (frame + 1) * 32, frame * 32, left, to_b2)
+        start = i * step
+        add_second_gradient(first, start, sizes, framed, total2)
+        send_back(framed, sizes, back, sent)
+        _mask(first[start : start + step], sizes[1], wide, sent)
+        add_bias_gradient(sent, 0, wide * 16, sizes[1], to_b1)
+        fold_screen(screens[i], cells)
+        add_first_gradient(cells, sizes, depth, sent, wide, total1)
+    unpack_first(total1, channels, to_w1)
+    unpack_second(total2, to_w2)
+
+
+@kernel
+def _frame(features: Any, given: Any, left: Any, frame: Any, framed: Any) -> None:
+    """Pass the gradient of a screen on where a unit is on, into the frame."""
+    rows, columns = left
+    on = features.reshape(32, rows, columns)
+    out = given.reshape(32, rows, columns)
+    for y in range(rows):
+        begin = ((y + 1) * frame + 1) * 32
+        to = framed[begin : begin + columns * 32].reshape(columns, 32)
+        for x in range(columns):
+            for f in range(32):
+                to[x, f] = np.float32(0) if on[f, y, x] <= 0 else out[f, y, x]
+
+
+@kernel
+def _mask(first: Any, grid: Any, wide: Any, sent: Any) -> None:
+    """Let a gradient through where a unit is on."""
+    rows, columns = grid
+    units, passing = first.reshape(rows, -1), sent.reshape(rows, -1)
+    for y in range(rows):
+        for k in range(columns * 16):
+            value = passing[y, k]
+            passing[y, k] = np.float32(0) if units[y, k] <= 0 else value
