@@ -73,6 +73,7 @@ class Actor:
         self.gradient = np.zeros(size, dtype=np.float32)
         bind(network, self._theta)
         _bind_gradients(network, self.gradient)
+        # Acts with what is bound: the copy of theta that it also differentiates.
         self._look = Looker(network)
         self._now = environments.reset(int(first))
         self._rollout = Rollout(settings, self._now)

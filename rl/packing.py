@@ -1,7 +1,7 @@
 """The weights of both convolutions as `dpsvi.rl.convolutions` multiplies by them.
 
 What a parameter looks like stays as torch has it, so saved agents stay as they are;
-repacking takes a hundredth of a pass over eight screens. Arrays are flat.
+repacking takes a fiftieth of a pass over eight screens. Arrays are flat.
 """
 
 from __future__ import annotations

@@ -96,7 +96,6 @@ def fold_screen(screen: Any, cells: Any) -> None:
     _write(screen, np.float32(mean), np.float32(factor), cells)
 
 
-# By itself: with the sums in one function, LLVM makes it three times as slow.
 @kernel
 def _write(screen: Any, shift: Any, factor: Any, cells: Any) -> None:
     channels, height, width = screen.shape
@@ -119,6 +118,7 @@ def _moments(pixels: Any) -> Any:
     for begin in range(0, pixels.size, _RUN):
         some = np.uint32(0)
         some_squares = np.uint32(0)
+        # Not by an index, which might be negative for all Numba knows.
         for byte in pixels[begin : begin + _RUN]:
             pixel = np.uint32(byte)
             # Numba would add in 64 bits, on half as many lanes.
