@@ -84,7 +84,7 @@ def on_dask(X: Rows, rounds: int = 3) -> None:
     """Print seconds of fits with one and with two worker processes, in turns."""
     from dask.distributed import Client, LocalCluster
 
-    own: Any = {"n_components": 10, "max_iter": 5, "random_state": 0}
+    own: Any = {"n_components": 10, "random_state": 0}
     seconds: dict[int, list[float]] = {1: [], 2: []}
     scores: dict[int, float] = {}
     for _ in range(rounds):

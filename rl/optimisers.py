@@ -3,18 +3,19 @@
 Every thread of a worker makes one from the same `State`: the statistics of RMSProp
 and Adam are shared between the threads as the parameters are, and as in A3C (Mnih et
 al. 2016). No lock: two threads at once may lose a write of one another, here and
-there. A vector is worked on in blocks that fit into the cache next to the core, with
-scratch memory made once.
+there. A step is one pass over all vectors, without the GIL: what it costs is memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dpsvi.rl.compiling import kernel
 
 __all__ = [
     "SGD",
@@ -38,8 +39,6 @@ OptimiserName: TypeAlias = Literal["sgd", "rmsprop", "adam"]
 ScheduleName: TypeAlias = Literal["constant", "linear"]
 
 _N_STATISTICS = {"sgd": 0, "rmsprop": 1, "adam": 2}
-# Floats of a block: four blocks are 256 KB, within the second cache of one core.
-_BLOCK = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -102,60 +101,35 @@ def check_optimiser(name: str) -> None:
         )
 
 
-class _Blocks:
-    """A vector in blocks, with scratch for one of them."""
-
-    def __init__(self, size: int) -> None:
-        self.slices = [
-            slice(start, min(start + _BLOCK, size)) for start in range(0, size, _BLOCK)
-        ]
-        self._scratch = np.empty((2, min(_BLOCK, size)), dtype=np.float32)
-
-    def __iter__(self) -> Iterator[tuple[slice, Vector, Vector]]:
-        for block in self.slices:
-            length = block.stop - block.start
-            yield block, self._scratch[0, :length], self._scratch[1, :length]
-
-
 class SGD:
     """w -= rate * gradient."""
 
     def __init__(self, settings: OptimiserSettings, state: Vector) -> None:
-        self._blocks = _Blocks(state.shape[1])
+        """There is nothing to remember."""
 
     def step(self, weights: Vector, gradient: Vector, rate: float, count: int) -> None:
         """Move the weights in place; see `Optimiser`."""
-        for block, step, _ in self._blocks:
-            np.multiply(gradient[block], np.float32(rate), out=step)
-            weights[block] -= step
+        _sgd(weights, gradient, np.float32(rate))
 
 
 class RMSProp:
     """Divides by the root of a running mean of squared gradients."""
 
     def __init__(self, settings: OptimiserSettings, state: Vector) -> None:
-        self._blocks = _Blocks(state.shape[1])
         self._square = state[0]
         self._decay = np.float32(settings.decay)
         self._epsilon = np.float32(settings.epsilon)
 
     def step(self, weights: Vector, gradient: Vector, rate: float, count: int) -> None:
         """Move the weights in place; see `Optimiser`."""
-        for block, step, root in self._blocks:
-            given, square = gradient[block], self._square[block]
-            _average(square, given, self._decay, step, squared=True)
-            np.sqrt(square, out=root)
-            root += self._epsilon
-            np.multiply(given, np.float32(rate), out=step)
-            step /= root
-            weights[block] -= step
+        constants = self._decay, np.float32(rate), self._epsilon
+        _rmsprop(weights, gradient, self._square, *constants)
 
 
 class Adam:
     """RMSProp with a running mean of gradients, both corrected for their start."""
 
     def __init__(self, settings: OptimiserSettings, state: Vector) -> None:
-        self._blocks = _Blocks(state.shape[1])
         self._mean, self._square = state
         self._momentum = np.float32(settings.momentum)
         self._decay = np.float32(settings.decay)
@@ -165,36 +139,47 @@ class Adam:
         """Move the weights in place; see `Optimiser`."""
         length = np.float32(rate / (1.0 - float(self._momentum) ** count))
         widen = np.float32((1.0 - float(self._decay) ** count) ** -0.5)
-        for block, step, root in self._blocks:
-            given, mean, square = (
-                gradient[block],
-                self._mean[block],
-                self._square[block],
-            )
-            _average(mean, given, self._momentum, step)
-            _average(square, given, self._decay, step, squared=True)
-            np.sqrt(square, out=root)
-            root *= widen
-            root += self._epsilon
-            np.multiply(mean, length, out=step)
-            step /= root
-            weights[block] -= step
+        constants = self._momentum, self._decay, length, widen, self._epsilon
+        _adam(weights, gradient, self._mean, self._square, *constants)
 
 
-def _average(
-    mean: Vector,
-    given: Vector,
-    decay: np.float32,
-    scratch: Vector,
-    *,
-    squared: bool = False,
+@kernel
+def _sgd(weights: Any, gradient: Any, rate: Any) -> None:
+    for i in range(weights.size):
+        weights[i] -= rate * gradient[i]
+
+
+@kernel
+def _rmsprop(
+    weights: Any, gradient: Any, square: Any, decay: Any, rate: Any, epsilon: Any
 ) -> None:
-    """mean = decay * mean + (1 - decay) * given, or given squared."""
-    np.multiply(given, np.float32(1.0) - decay, out=scratch)
-    if squared:
-        scratch *= given
-    mean *= decay
-    mean += scratch
+    one = np.float32(1)
+    for i in range(weights.size):
+        g = gradient[i]
+        s = decay * square[i] + (one - decay) * g * g
+        square[i] = s
+        weights[i] -= rate * g / (np.sqrt(s) + epsilon)
+
+
+@kernel
+def _adam(
+    weights: Any,
+    gradient: Any,
+    mean: Any,
+    square: Any,
+    momentum: Any,
+    decay: Any,
+    length: Any,
+    widen: Any,
+    epsilon: Any,
+) -> None:
+    one = np.float32(1)
+    for i in range(weights.size):
+        g = gradient[i]
+        m = momentum * mean[i] + (one - momentum) * g
+        s = decay * square[i] + (one - decay) * g * g
+        mean[i], square[i] = m, s
+        weights[i] -= length * m / (np.sqrt(s) * widen + epsilon)
 
 
 #: Any of them: ``step(weights, gradient, rate, count)`` moves the weights in place.

@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 # Rows of a thread between two looks at the clock and Ctrl-C.
 _ROUND_ROWS = 1 << 16
 # Rounds of each worker in an epoch if master and workers are apart.
-_ROUNDS = 16
+_ROUNDS = 4
 # Rows that a start is found on.
 _SAMPLE = 10_000
 # Of k-means, of which the best is taken: on a sample they cost nothing.
