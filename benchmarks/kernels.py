@@ -16,8 +16,8 @@ import numpy as np
 from numba import njit
 from scipy import sparse
 
+from dpsvi.compiling import FASTMATH
 from dpsvi.models.arrays import aligned, padded_size
-from dpsvi.models.compiling import FASTMATH
 from dpsvi.models.conjugate import NaturalParameters
 from dpsvi.models.lda.inference import Inference
 from dpsvi.models.lda.kernels.cvb0 import cvb0_scratch, cvb0_step

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dpsvi.rl.compiling import kernel
+from dpsvi.compiling import FASTMATH, kernel
 from dpsvi.rl.tiles import TILE, TILE_WIDTH, add_products, rectified_products
 
 __all__ = [
@@ -31,13 +31,13 @@ __all__ = [
 _ROWS = 4
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def tiled(n: Any) -> Any:
     """`n`, rounded up to whole tiles."""
     return (n + TILE - 1) // TILE * TILE
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def grid_sizes(height: Any, width: Any) -> Any:
     """Rows and columns: of cells, and of what either convolution leaves."""
     rows, columns = height // 4, width // 4
@@ -45,7 +45,7 @@ def grid_sizes(height: Any, width: Any) -> Any:
     return (rows, columns), (rows - 1, columns - 1), left
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def first_convolution(
     cells: Any, sizes: Any, depth: Any, packed: Any, bias: Any, out: Any, start: Any
 ) -> None:
@@ -74,7 +74,7 @@ def first_convolution(
             )
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def second_convolution(
     first: Any, start: Any, sizes: Any, packed: Any, bias: Any, out: Any
 ) -> None:
@@ -95,7 +95,7 @@ def second_convolution(
                 )
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def send_back(framed: Any, sizes: Any, packed: Any, out: Any) -> None:
     """Gradient of the input of the second convolution.
 
@@ -126,7 +126,7 @@ def send_back(framed: Any, sizes: Any, packed: Any, out: Any) -> None:
                 )
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def add_first_gradient(
     cells: Any, sizes: Any, depth: Any, gradient: Any, wide: Any, total: Any
 ) -> None:
@@ -144,7 +144,7 @@ def add_first_gradient(
             _add_over(grid, cells, seen, gradient, given, 2 * depth, total, to)
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def add_second_gradient(
     first: Any, start: Any, sizes: Any, framed: Any, total: Any
 ) -> None:
@@ -165,7 +165,7 @@ def add_second_gradient(
                 _add_over(grid, first, seen, framed, given, 64, total, to)
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def _add_over(
     grid: Any, a: Any, seen: Any, b: Any, given: Any, n: Any, total: Any, to: Any
 ) -> None:
@@ -183,7 +183,7 @@ def _add_over(
         )
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def add_bias_gradient(
     gradient: Any, start: Any, row: Any, grid: Any, total: Any
 ) -> None:

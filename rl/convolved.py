@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from dpsvi.rl.compiling import kernel
+from dpsvi.compiling import FASTMATH, kernel
 from dpsvi.rl.convolutions import (
     add_bias_gradient,
     add_first_gradient,
@@ -112,7 +112,7 @@ def _first_size(n: int, height: int, width: int) -> int:
     return (n * rows * columns + 2 * TILE) * 16
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def fill_features(
     screens: Any, w1: Any, b1: Any, w2: Any, b2: Any, first: Any, keep: Any, out: Any
 ) -> None:
@@ -146,7 +146,7 @@ def fill_features(
                     to[f, y, x] = units[y, x, f]
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def _fill_gradients(
     screens: Any,
     w2: Any,
@@ -188,7 +188,7 @@ def _fill_gradients(
     unpack_second(total2, to_w2)
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def _frame(features: Any, given: Any, left: Any, frame: Any, framed: Any) -> None:
     """Pass the gradient of a screen on where a unit is on, into the frame."""
     rows, columns = left
@@ -202,7 +202,7 @@ def _frame(features: Any, given: Any, left: Any, frame: Any, framed: Any) -> Non
                 to[x, f] = np.float32(0) if on[f, y, x] <= 0 else out[f, y, x]
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def _mask(first: Any, grid: Any, wide: Any, sent: Any) -> None:
     """Let a gradient through where a unit is on."""
     rows, columns = grid

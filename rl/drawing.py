@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dpsvi.rl.compiling import kernel
+from dpsvi.compiling import FASTMATH, kernel
 
 __all__ = ["draw"]
 
@@ -40,7 +40,7 @@ def draw(
     return actions
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def _draw(logits: Any, uniform: Any, actions: Any) -> None:
     n, n_actions = logits.shape
     weights = np.empty(n_actions, np.float64)

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dpsvi.rl.compiling import kernel
+from dpsvi.compiling import FASTMATH, kernel
 from dpsvi.rl.convolutions import grid_sizes, tiled
 from dpsvi.rl.convolved import fill_features, flat
 from dpsvi.rl.networks import MnihNetwork
@@ -65,7 +65,7 @@ class Looker:
         return torch.from_numpy(logits), torch.from_numpy(values[:, 0])
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def _look(
     screens: Any,
     first: Any,
@@ -101,7 +101,7 @@ def _look(
     _copy(_dense(units, value), values)
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def _copy(given: Any, to: Any) -> None:
     # By elements: a slice takes seconds to compile, for the message of its error.
     for i in range(to.shape[0]):
@@ -109,7 +109,7 @@ def _copy(given: Any, to: Any) -> None:
             to[i, j] = given[i, j]
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def _dense(given: Any, layer: Any) -> Any:
     """A dense layer, of a number of rows that is a multiple of `DOTS[1]`."""
     weight, bias = layer

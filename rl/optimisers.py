@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from dpsvi.rl.compiling import kernel
+from dpsvi.compiling import FASTMATH, kernel
 
 __all__ = [
     "SGD",
@@ -143,13 +143,13 @@ class Adam:
         _adam(weights, gradient, self._mean, self._square, *constants)
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def _sgd(weights: Any, gradient: Any, rate: Any) -> None:
     for i in range(weights.size):
         weights[i] -= rate * gradient[i]
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def _rmsprop(
     weights: Any, gradient: Any, square: Any, decay: Any, rate: Any, epsilon: Any
 ) -> None:
@@ -161,7 +161,7 @@ def _rmsprop(
         weights[i] -= rate * g / (np.sqrt(s) + epsilon)
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def _adam(
     weights: Any,
     gradient: Any,

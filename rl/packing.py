@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dpsvi.rl.compiling import kernel
+from dpsvi.compiling import FASTMATH, kernel
 from dpsvi.rl.tiles import TILE_WIDTH
 
 __all__ = [
@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def pack_first(weight: Any, channels: Any, packed: Any) -> None:
     """(16, channels, 8, 8) to (2 rows of cells, 2 cells, numbers of a cell, 16)."""
     # Of each side first the cell, then the place in it.
@@ -35,7 +35,7 @@ def pack_first(weight: Any, channels: Any, packed: Any) -> None:
                     to[y, x, c, dy, dx, f] = given[f, c, y, dy, x, dx]
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def unpack_first(packed: Any, channels: Any, weight: Any) -> None:
     """The other way, from whole tiles for each row of cells."""
     to = weight.reshape(TILE_WIDTH, channels, 2, 4, 2, 4)
@@ -49,7 +49,7 @@ def unpack_first(packed: Any, channels: Any, weight: Any) -> None:
                         to[f, c, y, dy, x, dx] = given[x, c, dy, dx, f]
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def pack_second(weight: Any, packed: Any) -> None:
     """(32, 16, 4, 4) to (2 halves of the filters, 4 rows, 4 columns, 16, 16)."""
     given = weight.reshape(2, TILE_WIDTH, 16, 16)
@@ -61,7 +61,7 @@ def pack_second(weight: Any, packed: Any) -> None:
                     to[half, place, c, f] = given[half, f, c, place]
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def unpack_second(packed: Any, weight: Any) -> None:
     """The other way, from whole tiles for each row."""
     to = weight.reshape(2, TILE_WIDTH, 16, 4, 4)
@@ -75,7 +75,7 @@ def unpack_second(packed: Any, weight: Any) -> None:
                         to[half, f, c, y, x] = given[x, c, f]
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def pack_second_back(weight: Any, packed: Any) -> None:
     """(32, 16, 4, 4) to (2, 2 kinds of inputs, 2 rows, 2 columns, 32, 16).
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dpsvi.rl.compiling import kernel
+from dpsvi.compiling import FASTMATH, kernel
 from dpsvi.rl.tiles import four_bytes
 
 __all__ = ["CELL", "fold_kernel", "fold_screen", "folded"]
@@ -74,7 +74,7 @@ def fold_kernel(weight: Tensor) -> Tensor:
     return cells.permute(0, 1, 3, 5, 2, 4).reshape(filters, -1, 2, 2)
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def _fold(screens: Any, cells: Any) -> None:
     """Standardise bytes, and write them cell by cell.
 
@@ -88,7 +88,7 @@ def _fold(screens: Any, cells: Any) -> None:
         fold_screen(screens[i], cells[i].reshape(-1))
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def fold_screen(screen: Any, cells: Any) -> None:
     """Do so for one screen, into a flat array."""
     mean, variance = _moments(screen.reshape(-1))
@@ -96,7 +96,7 @@ def fold_screen(screen: Any, cells: Any) -> None:
     _write(screen, np.float32(mean), np.float32(factor), cells)
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def _write(screen: Any, shift: Any, factor: Any, cells: Any) -> None:
     channels, height, width = screen.shape
     pixels = screen.reshape(-1)
@@ -110,7 +110,7 @@ def _write(screen: Any, shift: Any, factor: Any, cells: Any) -> None:
                     to += CELL
 
 
-@kernel
+@kernel(fastmath=FASTMATH)
 def _moments(pixels: Any) -> Any:
     """Mean and variance, exact but for one rounding."""
     total = np.int64(0)

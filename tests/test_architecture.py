@@ -129,7 +129,7 @@ def test_datasets_stand_alone() -> None:
 
 
 def test_kernels_need_numpy_and_numba_alone() -> None:
-    ours = ("dpsvi.models.lda.kernels", "dpsvi.models.compiling", "dpsvi.models.arrays")
+    ours = ("dpsvi.models.lda.kernels", "dpsvi.compiling", "dpsvi.models.arrays")
     allowed = ("numpy", "numba", "llvmlite", *ours)
     foreign = [
         name
@@ -172,7 +172,7 @@ def test_kernels_state_their_arithmetic(name: str) -> None:
 
 
 def test_kernels_release_the_gil_and_divide_as_numpy_does() -> None:
-    from dpsvi.models.compiling import FASTMATH, kernel
+    from dpsvi.compiling import FASTMATH, kernel
 
     @kernel(fastmath=FASTMATH)
     def nothing(x: float) -> float:

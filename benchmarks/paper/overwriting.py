@@ -21,10 +21,10 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from dpsvi.compiling import kernel
 from dpsvi.engine import Plan, Problem, ThreadTeam, run
 from dpsvi.experiments.findings import COLOURS, Claim, Finding, counted, tidy
 from dpsvi.experiments.topics import TopicStudy
-from dpsvi.models.compiling import kernel
 from dpsvi.models.conjugate import Clock
 from dpsvi.models.mixture.parameters import MixturePrior, pack
 from dpsvi.models.mixture.problem import MixtureProblem

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from dpsvi.models.compiling import FASTMATH, kernel
+from dpsvi.compiling import FASTMATH, kernel
 
 __all__ = ["add_rows"]
 

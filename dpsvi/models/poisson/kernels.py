@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dpsvi.models.compiling import FASTMATH, kernel
+from dpsvi.compiling import FASTMATH, kernel
 
 
 @kernel(fastmath=FASTMATH)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dpsvi.models.compiling import FASTMATH, kernel
+from dpsvi.compiling import FASTMATH, kernel
 from dpsvi.models.lda.kernels.special import exp_psi
 
 # Expected count from which a document is said to use a topic.

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from dpsvi.compiling import FASTMATH, kernel
 from dpsvi.models.arrays import aligned
-from dpsvi.models.compiling import FASTMATH, kernel
 from dpsvi.models.lda.kernels.prefetch import prefetch_row
 from dpsvi.models.lda.kernels.prior import above, beneath, of_topic
 from dpsvi.models.lda.kernels.tables import (

@@ -14,8 +14,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from dpsvi.compiling import kernel
 from dpsvi.models.arrays import CACHE_LINE
-from dpsvi.models.compiling import kernel
 
 
 @intrinsic

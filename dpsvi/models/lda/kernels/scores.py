@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dpsvi.models.compiling import FASTMATH, kernel
+from dpsvi.compiling import FASTMATH, kernel
 
 
 @kernel(fastmath=FASTMATH)

@@ -26,7 +26,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload, register_jitable
 
-from dpsvi.models.compiling import FASTMATH, kernel
+from dpsvi.compiling import FASTMATH, kernel
 
 _LOG2_E = 1.4426950408889634
 # Taylor coefficients of 2**r, ln(2)**n / n!.

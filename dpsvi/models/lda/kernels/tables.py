@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dpsvi.models.compiling import FASTMATH, kernel
+from dpsvi.compiling import FASTMATH, kernel
 from dpsvi.models.lda.kernels.special import exp
 
 # One document in so many is asked: others would say the same.

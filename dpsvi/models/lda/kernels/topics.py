@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dpsvi.models.compiling import FASTMATH, kernel
+from dpsvi.compiling import FASTMATH, kernel
 from dpsvi.models.lda.kernels.prior import above, beneath
 from dpsvi.models.lda.kernels.special import exp_psi
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dpsvi.models.compiling import FASTMATH, ORDERED, kernel
+from dpsvi.compiling import FASTMATH, ORDERED, kernel
 from dpsvi.models.lda.kernels.active import choose_active, refine
 from dpsvi.models.lda.kernels.prefetch import prefetch_row
 from dpsvi.models.lda.kernels.special import exp_psi
