@@ -20,7 +20,6 @@ from dpsvi.models.lda.kernels.cvb0 import cvb0_scratch, cvb0_step
 from dpsvi.models.lda.kernels.scores import log_mixtures
 from dpsvi.models.lda.kernels.topics import expected_topics
 from dpsvi.models.lda.kernels.vb import add_statistics
-from dpsvi.models.lda.word_table import WordTable
 
 Array = npt.NDArray[Any]
 CLOSE = {"float32": 3e-3, "float64": 1e-8}
@@ -231,7 +230,7 @@ def test_a_table_of_all_words_gives_the_same(dtype: str, data: st.DataObject) ->
     documents = np.arange(case.counts.shape[0], dtype=np.int32)
     inference, _ = infer(case._replace(documents=documents))
     gammas = inference.gammas.copy()
-    table = WordTable(case.parameters, case.scale)
+    table = inference.table(case.parameters, case.scale)
     table.run(0, iter(range(table.n_pieces)))
     for part in np.array_split(documents, 2):
         if part.size:

@@ -5,8 +5,7 @@ All in nats (base e); perplexities are per token.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,14 +13,12 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import gammaln, psi
 
-from dpsvi.engine.lockfree import ThreadTeam
 from dpsvi.models.arrays import aligned
 from dpsvi.models.conjugate import NaturalParameters
 from dpsvi.models.lda.inference import Inference
 from dpsvi.models.lda.kernels.scores import log_mixtures
+from dpsvi.models.lda.passes import Pass
 from dpsvi.models.lda.priors import doc_topic_prior_in
-from dpsvi.models.lda.word_table import WordTable
-from dpsvi.models.minibatches import MiniBatches
 
 __all__ = [
     "Completion",
@@ -32,8 +29,6 @@ __all__ = [
     "split_tokens",
     "topics_bound",
 ]
-
-_BATCH = 512
 
 
 @dataclass
@@ -57,10 +52,6 @@ class Documents:
     tolerance: float
     max_iterations: int
     n_threads: int
-    batches: MiniBatches = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.batches = MiniBatches(self.counts.shape[0], _BATCH, seed=None)
 
     def inference(self) -> Inference:
         """Return a new state for one thread."""
@@ -69,66 +60,30 @@ class Documents:
         )
 
 
-class _Pass:
-    """One pass over all documents; subclasses use the inferred mini-batch."""
-
-    def __init__(
-        self, documents: Documents, parameters: NaturalParameters, scale: float
-    ) -> None:
-        self.documents = documents
-        self.parameters = parameters
-        self.scale = scale
-        # Of all words, unless there are fewer entries than words.
-        self.table: WordTable | None = None
-
-    def go(self) -> None:
-        """Visit all documents on all threads."""
-        n_batches = self.documents.batches.n_batches
-        n_threads = min(self.documents.n_threads, n_batches)
-        with ThreadTeam(n_threads, "dpsvi-score") as team:
-            if self.documents.counts.nnz > self.parameters.weights.shape[0]:
-                self.table = WordTable(self.parameters, self.scale)
-                team.run(self.table, range(self.table.n_pieces))
-            team.run(self, range(n_batches))
-
-    def run(self, thread: int, steps: Iterator[int]) -> None:
-        """Visit mini-batches on one thread."""
-        inference = self.documents.inference()
-        for step in steps:
-            batch = self.documents.batches[step]
-            if self.table is None:
-                inference.infer(batch, self.parameters, self.scale)
-            else:
-                inference.infer_with(self.table, batch)
-            self.use(batch, inference)
-
-    def use(self, batch: NDArray[np.int32], inference: Inference) -> None:
-        """Take what is wanted from the mini-batch that was just inferred."""
-        raise NotImplementedError
-
-
-class _Topics(_Pass):
+class _Topics(Pass):
     """Collects γ of every document."""
 
-    def go(self) -> None:
-        counts = self.documents.counts
-        n_topics = self.documents.doc_topic_prior.size
-        self.gammas = np.empty((counts.shape[0], n_topics), counts.data.dtype)
-        super().go()
+    def __init__(self, documents: Documents, *given: Any) -> None:
+        super().__init__(documents.counts, documents.inference, *given)
+        n_topics = documents.doc_topic_prior.size
+        self.gammas = np.empty(
+            (documents.counts.shape[0], n_topics), documents.counts.data.dtype
+        )
 
     def use(self, batch: NDArray[np.int32], inference: Inference) -> None:
         self.gammas[batch] = inference.gammas[:, : inference.n_topics]
 
 
-class _Bound(_Pass):
-    """Sums the evidence lower bound of the documents, λ held fixed."""
+class _Bound(Pass):
+    """Collects the evidence lower bound of every document, λ held fixed."""
 
-    def go(self) -> None:
-        self.bounds = np.zeros(self.documents.counts.shape[0])
-        super().go()
+    def __init__(self, documents: Documents, *given: Any) -> None:
+        super().__init__(documents.counts, documents.inference, *given)
+        self._prior = documents.doc_topic_prior
+        self.bounds = np.zeros(documents.counts.shape[0])
 
     def use(self, batch: NDArray[np.int32], inference: Inference) -> None:
-        counts, prior = self.documents.counts, self.documents.doc_topic_prior
+        counts, prior = self.counts, self._prior
         gamma = inference.gammas[:, : inference.n_topics].astype(float)
         log_theta = psi(gamma) - psi(gamma.sum(axis=1, keepdims=True))
         words = np.empty(batch.size)
@@ -176,7 +131,7 @@ def document_topics(
 ) -> NDArray[Any]:
     """Return γ, of shape (n_documents, n_topics); the prior for empty documents."""
     topics = _Topics(documents, parameters, scale)
-    topics.go()
+    topics.go(documents.n_threads)
     return topics.gammas
 
 
@@ -185,7 +140,7 @@ def documents_bound(
 ) -> float:
     """Return the evidence lower bound of the documents in nats (paper section 6.3)."""
     bound = _Bound(documents, parameters, scale)
-    bound.go()
+    bound.go(documents.n_threads)
     return float(bound.bounds.sum())
 
 

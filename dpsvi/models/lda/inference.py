@@ -133,8 +133,25 @@ class Inference:
         )
         return self._ascend(documents, noise)
 
+    def table(self, read: NaturalParameters, scale: float) -> WordTable:
+        """Return room for the topics of all words, λ held fixed; see `infer`."""
+        return WordTable(read, scale, self._factors(read, scale))
+
     def infer_with(self, table: WordTable, documents: NDArray[np.int32]) -> int:
-        """Work on neighbouring documents, with the topics of all words at hand."""
+        """Work on neighbouring documents, with the topics of all words at hand.
+
+        Parameters
+        ----------
+        table : WordTable
+            Made by `table`, and filled.
+        documents : ndarray of int32
+            The mini-batch, in order.
+
+        Returns
+        -------
+        int
+            The iterations done over all documents.
+        """
         self._reserve(documents)
         indptr = self._counts.indptr
         self.words, self.topics, self.shifts = table.words, table.topics, table.shifts

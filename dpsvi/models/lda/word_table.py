@@ -26,6 +26,8 @@ class WordTable:
         λ, which must not change.
     scale : float
         What a weight of it counts now.
+    factors : ndarray of shape (n_padded,)
+        What turns exp(psi(λ)) into exp(E[log β]), such as `topic_factors`.
 
     Attributes
     ----------
@@ -39,15 +41,16 @@ class WordTable:
         Steps in which the table is filled.
     """
 
-    def __init__(self, read: NaturalParameters, scale: float) -> None:
+    def __init__(
+        self, read: NaturalParameters, scale: float, factors: NDArray[np.floating]
+    ) -> None:
         n_words = read.weights.shape[0]
         dtype = read.weights.dtype
         self.words = np.arange(n_words, dtype=np.int32)
         self.topics = aligned(read.weights.shape, dtype)
         self.shifts = np.empty(n_words, dtype)
         self.n_pieces = -(-n_words // _PIECE)
-        self._read, self._scale = read, scale
-        self._factors = topic_factors(read, scale)
+        self._read, self._scale, self._factors = read, scale, factors
 
     def run(self, thread: int, steps: Iterator[int]) -> None:
         """Fill in pieces of the table."""

@@ -11,21 +11,18 @@ the same for all rows. So the kernels are LDA's; only the factors are ours.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from dpsvi.engine import ThreadTeam
 from dpsvi.models.lda.inference import Inference
-from dpsvi.models.minibatches import MiniBatches
+from dpsvi.models.lda.passes import Pass
 from dpsvi.models.poisson.parameters import FactorParameters
 
 __all__ = ["RowInference", "activities_of"]
-
-_BATCH = 512
 
 
 class RowInference(Inference):
@@ -68,32 +65,35 @@ class RowInference(Inference):
 
     def _factors(self, read: Any, scale: float) -> NDArray[Any]:
         """1 / (g r) but for a factor that cancels, zero in the padding."""
-        rates = read.rates(scale)
-        self.rates = self._rate + read.mass(scale) / rates
+        self.rates = _activity_rates(self._rate, read, scale)
         factors = np.zeros(self.n_padded, self.dtype)
-        inverse = 1.0 / (rates * self.rates)
+        inverse = 1.0 / (read.rates(scale) * self.rates)
         # The scale of a table is anybody's choice, and float32 is not to feel it.
         factors[: self.n_topics] = inverse / inverse.max()
         return factors
 
 
-class _Activities:
-    """One pass over all rows, that collects E[θ]."""
+class _Activities(Pass):
+    """Collects E[θ] of every row."""
 
     def __init__(
         self, counts: sp.csr_array, parameters: FactorParameters, given: dict[str, Any]
     ) -> None:
-        self._counts, self._parameters, self._given = counts, parameters, given
-        self.batches = MiniBatches(counts.shape[0], _BATCH, seed=None)
         n_components = parameters.totals.shape[1]
+        open_inference = partial(RowInference, counts, n_components, **given)
+        super().__init__(counts, open_inference, parameters, 1.0)
         self.found = np.empty((counts.shape[0], n_components), counts.data.dtype)
+        self._rates = _activity_rates(given["rate"], parameters, 1.0)
 
-    def run(self, thread: int, steps: Iterator[int]) -> None:
-        inference = RowInference(self._counts, self.found.shape[1], **self._given)
-        for step in steps:
-            batch = self.batches[step]
-            inference.infer(batch, self._parameters, 1.0)
-            self.found[batch] = inference.activities()
+    def use(self, batch: NDArray[np.int32], inference: Inference) -> None:
+        gammas = inference.gammas[:, : inference.n_topics]
+        self.found[batch] = gammas / self._rates
+
+
+def _activity_rates(prior: float, read: Any, scale: float) -> NDArray[np.float64]:
+    """g, the same for all rows: b and what every component explains in sum."""
+    rates: NDArray[np.float64] = prior + read.mass(scale) / read.rates(scale)
+    return rates
 
 
 def activities_of(
@@ -113,7 +113,5 @@ def activities_of(
         `shape`, `rate`, `tolerance` and `max_iterations` of `RowInference`.
     """
     work = _Activities(counts, parameters, given)
-    n_batches = work.batches.n_batches
-    with ThreadTeam(min(n_threads, n_batches), "dpsvi-transform") as team:
-        team.run(work, range(n_batches))
+    work.go(n_threads)
     return work.found
