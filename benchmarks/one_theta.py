@@ -31,7 +31,8 @@ import torch
 from torch import Tensor, nn
 
 from dpsvi.rl.environments import make, spec_of
-from dpsvi.rl.losses import actor_critic_loss, live_units
+from dpsvi.rl.liveness import live_units
+from dpsvi.rl.losses import LossConstants, loss_gradient
 from dpsvi.rl.networks import bind, network_for, vector_of
 from dpsvi.rl.optimisers import (
     OptimiserSettings,
@@ -144,15 +145,17 @@ class Actor:
     ) -> None:
         logits = torch.cat([pair[0] for pair in outputs])
         values = torch.cat([pair[1] for pair in outputs])
-        loss = actor_critic_loss(
-            *(logits, values, actions),
-            torch.from_numpy(targets.advantages).flatten(),
-            torch.from_numpy(targets.returns).flatten(),
-            entropy_coefficient=0.01,
-            value_coefficient=0.25,
+        numbers = actions.numpy()
+        samples = (numbers, *(part.ravel() for part in targets), np.zeros(len(numbers)))
+        slopes = loss_gradient(
+            *(logits.detach().numpy(), values.detach().numpy()),
+            *(samples, LossConstants(entropy=0.01, value=0.25)),
         )
         self.network.zero_grad()
-        loss.total.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(
+            [logits, values],
+            [torch.from_numpy(slopes.logits), torch.from_numpy(slopes.values)],
+        )
         parts = [
             p.grad.flatten() for p in self.network.parameters() if p.grad is not None
         ]
@@ -164,7 +167,7 @@ class Actor:
                 self.network(torch.from_numpy(self.now))
             self.seen = (
                 units.share,
-                loss.entropy.item(),
+                slopes.entropy,
                 values.detach().mean().item(),
             )
 

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dpsvi.rl.drawing import draw
 from dpsvi.rl.environments import Environments, Step
-from dpsvi.rl.looking import Looker
-from dpsvi.rl.losses import actor_critic_loss, live_units
+from dpsvi.rl.learning import Answers, Learner
+from dpsvi.rl.liveness import live_units
+from dpsvi.rl.looking import Floats, Looker
+from dpsvi.rl.losses import LossConstants
 from dpsvi.rl.networks import bind
 from dpsvi.rl.optimisers import Vector, clip_by_norm
 from dpsvi.rl.rollout import Rollout, Samples
@@ -26,8 +29,8 @@ from dpsvi.rl.tally import Tally
 
 __all__ = ["Actor"]
 
-# Local steps between two countings of live units, which cost a pass over all outputs.
-_COUNT_EVERY = 50
+# Local steps between two countings of live units, which cost a pass forward.
+_COUNT_EVERY = 100
 
 
 class Actor:
@@ -72,9 +75,14 @@ class Actor:
         self._theta = np.empty(size, dtype=np.float32)
         self.gradient = np.zeros(size, dtype=np.float32)
         bind(network, self._theta)
-        _bind_gradients(network, self.gradient)
-        # Acts with what is bound: the copy of theta that it also differentiates.
-        self._look = Looker(network)
+        self._look = Looker(network, self._theta)
+        self._learn = Learner(network, self._theta, self.gradient)
+        self._constants = LossConstants(
+            settings.entropy,
+            settings.value_coefficient,
+            # The first gradient of a rollout is that of the policy which has acted.
+            settings.clip if settings.updates > 1 else -1.0,
+        )
         self._now = environments.reset(int(first))
         self._rollout = Rollout(settings, self._now)
         self._batches: Iterator[Samples] = iter(())
@@ -101,14 +109,9 @@ class Actor:
             self._act()
             self._batches = self._rollout.batches(self._dealer)
             samples = next(self._batches)
-        self.gradient.fill(0.0)
+        self._note(self._learn(samples, self._constants))
         if self._local_steps % _COUNT_EVERY == 0:
-            with live_units(self._network) as units:
-                self._backward(samples)
-            if not math.isnan(units.share):
-                self.tally.add(live_units=units.share)
-        else:
-            self._backward(samples)
+            self._count_live_units(samples)
         self._local_steps += 1
         norm = clip_by_norm(self.gradient, self._settings.optimiser.max_norm)
         if not math.isfinite(norm):
@@ -123,65 +126,51 @@ class Actor:
         for step in range(self._settings.n_steps):
             np.copyto(rollout.observations[step], self._now)
             logits, values = self._look(rollout.observations[step])
-            rollout.values[step] = values.numpy()
+            rollout.values[step] = values
             if not np.isfinite(rollout.values[step]).all():
                 raise _diverged("the network's values are not finite")
-            actions = self._choose(logits)
-            rollout.actions[step] = actions.numpy()
-            if self._settings.updates > 1:
-                chosen = torch.log_softmax(logits, dim=-1).gather(1, actions[:, None])
-                rollout.log_probabilities[step] = chosen.squeeze(1).numpy()
+            rollout.actions[step], rollout.log_probabilities[step] = self._draw(logits)
             result = self._environments.step(rollout.actions[step])
             rollout.keep(step, result)
             self._close_episodes(step, result)
             self._now = result.observations
-        rollout.values[-1] = self._look(self._now)[1].numpy()
+        rollout.values[-1] = self._look(self._now)[1]
         self.n_acted += self._settings.samples
 
-    def _choose(self, logits: Tensor) -> Tensor:
+    def _draw(self, logits: Floats) -> tuple[Any, Floats]:
         """Draw an action for each environment, from the actor's own generator."""
-        actions = draw(logits.numpy(), self._generator.random(len(logits)))
+        actions, logs = draw(logits, self._generator.random(len(logits)))
         if (actions < 0).any():
             raise _diverged("the network's logits are not finite")
-        return torch.from_numpy(actions)
+        return actions, logs
 
     def _close_episodes(self, step: int, result: Step) -> None:
         """Value the final observations of episodes cut short; count the finished."""
         cut = result.truncated
         if result.final_observations is not None and cut.any():
             final = np.ascontiguousarray(result.final_observations[cut])
-            self._rollout.final_values[step, cut] = self._look(final)[1].numpy()
+            self._rollout.final_values[step, cut] = self._look(final)[1]
         for episode in result.finished:
             self.tally.add_episode(episode.score, episode.length)
 
-    def _backward(self, samples: Samples) -> None:
-        """One forward and one backward pass (lines 20-24)."""
-        settings = self._settings
-        logits, values = self._network(samples.observations)
-        loss = actor_critic_loss(
-            logits,
-            values,
-            samples.actions,
-            samples.advantages,
-            samples.returns,
-            entropy_coefficient=settings.entropy,
-            value_coefficient=settings.value_coefficient,
-            # The first gradient of a rollout is that of the policy which has acted.
-            before=samples.log_probabilities if settings.updates > 1 else None,
-            clip=settings.clip,
-        )
-        loss.total.backward()  # type: ignore[no-untyped-call]
-        self._note(loss.entropy, logits, values)
-
-    def _note(self, entropy: Tensor, logits: Tensor, values: Tensor) -> None:
-        spread, mean = torch.std_mean(values.detach(), correction=0)
+    def _note(self, answers: Answers) -> None:
+        """Keep what tells how the learning goes."""
+        values = answers.values
         self.tally.add(
-            entropy=entropy.item(), value=mean.item(), value_spread=spread.item()
+            entropy=answers.entropy,
+            value=float(values.mean()),
+            value_spread=float(values.std()),
         )
         seen = self._rollout.observations
         if (seen[0] != seen[-1]).any():
-            spread = logits.detach().std(dim=0, correction=0).max()
-            self.tally.add(logit_spread=spread.item())
+            spread = answers.logits.std(axis=0).max()
+            self.tally.add(logit_spread=float(spread))
+
+    def _count_live_units(self, samples: Samples) -> None:
+        with torch.no_grad(), live_units(self._network) as units:
+            self._network(torch.from_numpy(samples.observations))
+        if not math.isnan(units.share):
+            self.tally.add(live_units=units.share)
 
     def close(self) -> None:
         """Close the environments."""
@@ -193,15 +182,3 @@ def _diverged(what: str) -> FloatingPointError:
         f"the training has diverged: {what}. Lower learning_rate or max_gradient_norm; "
         "rewards far above 1 want Protocol.plain(clip_rewards=True)."
     )
-
-
-def _bind_gradients(network: nn.Module, gradient: Vector) -> None:
-    """Make the gradients of a network views of one flat vector.
-
-    Differentiation then adds into them, and allocates nothing for the sum.
-    """
-    whole, start = torch.from_numpy(gradient), 0
-    for parameter in network.parameters():
-        stop = start + parameter.numel()
-        parameter.grad = whole[start:stop].view_as(parameter)
-        start = stop

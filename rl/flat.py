@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-__all__ = ["Layout", "bind", "flatten", "vector_of"]
+__all__ = ["Layout", "bind", "bind_gradients", "flatten", "vector_of"]
 
 Vector = npt.NDArray[np.float32]
 
@@ -123,6 +123,18 @@ def bind(module: nn.Module, vector: Vector) -> None:
         end = start + parameter.numel()
         # By .data: autograd does not count what other threads write meanwhile.
         parameter.data = shared[start:end].view(parameter.shape)
+        start = end
+
+
+def bind_gradients(module: nn.Module, vector: Vector) -> None:
+    """Make the gradients of a network views of a vector, laid out as `bind` does it.
+
+    Differentiation then adds into them, and allocates nothing for the sum.
+    """
+    whole, start = torch.from_numpy(vector), 0
+    for parameter in module.parameters():
+        end = start + parameter.numel()
+        parameter.grad = whole[start:end].view_as(parameter)
         start = end
 
 

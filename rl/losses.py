@@ -1,143 +1,163 @@
-"""The loss of an actor-critic on one rollout (paper Eq. 54, Alg. 9 lines 20-24)."""
+"""The loss of an actor-critic on samples, and its gradient (paper Eq. 54).
+
+Per sample, with the probabilities π of the actions, the action a taken, its advantage
+A, the value V and the return R,
+
+    -log(π_a) A  -  β H(π)  +  c (R - V)² / 2,
+
+of which Alg. 9 lines 20-24 descend the mean. Advantages and returns count as constants:
+they come from the values that the actor saw.
+
+Where the policy has learned since it acted (several gradients of a rollout), the first
+term is -min(r A, clip(r) A) instead, r the ratio of the action's probabilities now and
+then, clipped to 1 ± clip (PPO, Schulman et al. 2017): a sample counts no more once its
+probability has moved so far the way its advantage pulls.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import torch
-from torch import Tensor, nn
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["LiveUnits", "Loss", "actor_critic_loss", "live_units", "normalised"]
+from dpsvi.compiling import FASTMATH, kernel
+
+__all__ = ["LossConstants", "LossGradient", "differentiate", "loss_gradient"]
+
+Floats = NDArray[np.float32]
 
 
-class Loss(NamedTuple):
-    """A loss, and what it is made of.
+class LossConstants(NamedTuple):
+    """Constants of the loss.
 
     Attributes
     ----------
-    total : Tensor of shape ()
-        To be differentiated: policy - entropy bonus + weighted value loss.
-    policy, value, entropy : Tensor of shape ()
-        Means over the rollout, without their coefficients.
+    entropy : float
+        Of the bonus for undecided policies, β.
+    value : float
+        Of half the mean squared error of the values, c.
+    clip : float
+        How far a ratio counts; below 0: the policy is the one that has acted, and
+        probabilities of then are not looked at.
     """
 
-    total: Tensor
-    policy: Tensor
-    value: Tensor
-    entropy: Tensor
+    entropy: float
+    value: float
+    clip: float = -1.0
 
 
-def actor_critic_loss(
-    logits: Tensor,
-    values: Tensor,
-    actions: Tensor,
-    advantages: Tensor,
-    returns: Tensor,
-    *,
-    entropy_coefficient: float,
-    value_coefficient: float,
-    before: Tensor | None = None,
-    clip: float = 0.2,
-) -> Loss:
-    """Return the loss whose negative gradient is the step of Alg. 9 lines 21-22.
+class LossGradient(NamedTuple):
+    """What a network is to learn.
 
-    Advantages and returns count as constants: they come from the values that the
-    actor saw, and nothing is differentiated through them.
+    Attributes
+    ----------
+    logits : ndarray of shape (n_samples, n_actions)
+        Gradient of the loss with respect to them.
+    values : ndarray of shape (n_samples,)
+        Likewise.
+    entropy : float
+        Mean of the policy's entropy, in nats.
+    """
+
+    logits: Floats
+    values: Floats
+    entropy: float
+
+
+def loss_gradient(
+    logits: Floats, values: Floats, samples: tuple[Any, ...], constants: LossConstants
+) -> LossGradient:
+    """Return the gradient of the mean loss.
 
     Parameters
     ----------
-    logits : Tensor of shape (n_samples, n_actions)
+    logits : ndarray of shape (n_samples, n_actions)
         Unnormalised log-probabilities of the actions.
-    values : Tensor of shape (n_samples,)
+    values : ndarray of shape (n_samples,)
         Of the observations.
-    actions : Tensor of int64 of shape (n_samples,)
-        Those taken.
-    advantages, returns : Tensor of shape (n_samples,)
-        See `dpsvi.rl.returns`.
-    entropy_coefficient : float
-        Of the bonus for undecided policies, beta in the paper.
-    value_coefficient : float
-        Of half the mean squared error of the values.
-    before : Tensor of shape (n_samples,) or None, default=None
-        Log-probabilities of the actions when they were taken, if the policy has learned
-        since: each sample then counts by its ratio of probabilities now and then, and
-        no more once that has moved by `clip` the way its advantage pulls (PPO, Schulman
-        et al. 2017). None: the paper's loss, of the policy that has acted.
-    clip : float, default=0.2
-        See `before`.
+    samples : tuple of ndarray of shape (n_samples,)
+        Actions taken, advantages, returns, log-probabilities of the actions when they
+        were taken.
+    constants : LossConstants
+        Of the loss.
 
     Examples
     --------
-    >>> zeros = torch.zeros(3)
-    >>> actions = torch.zeros(3, dtype=torch.int64)
-    >>> loss = actor_critic_loss(
-    ...     torch.zeros(3, 2), zeros, actions, zeros, torch.ones(3),
-    ...     entropy_coefficient=0.0, value_coefficient=0.5,
+    >>> nothing, one = np.zeros(1, np.float32), np.ones(1, np.float32)
+    >>> samples = (np.zeros(1, np.int64), one, one, nothing)
+    >>> found = loss_gradient(
+    ...     np.zeros((1, 2), np.float32), nothing, samples, LossConstants(0.0, 0.5)
     ... )
-    >>> float(loss.total), round(float(loss.entropy), 4)
-    (0.25, 0.6931)
+    >>> found.logits, found.values, round(found.entropy, 4)
+    (array([[-0.5,  0.5]], dtype=float32), array([-0.5], dtype=float32), 0.6931)
     """
-    log_probabilities = torch.log_softmax(logits, dim=-1)
-    chosen = log_probabilities.gather(1, actions.unsqueeze(1)).squeeze(1)
-    if before is None:
-        policy = -(chosen * advantages).mean()
-    else:
-        ratios = (chosen - before).exp()
-        limited = ratios.clamp(1.0 - clip, 1.0 + clip)
-        policy = -torch.minimum(ratios * advantages, limited * advantages).mean()
-    entropy = -(log_probabilities.exp() * log_probabilities).sum(dim=-1).mean()
-    value = 0.5 * (returns - values).square().mean()
-    total = policy - entropy_coefficient * entropy + value_coefficient * value
-    return Loss(total, policy, value, entropy)
+    to_logits = np.empty(logits.shape, np.float32)
+    to_values = np.empty((len(values), 1), np.float32)
+    entropy = differentiate(
+        np.ascontiguousarray(logits),
+        np.ascontiguousarray(values[:, np.newaxis]),
+        samples,
+        constants,
+        to_logits,
+        to_values,
+    )
+    return LossGradient(to_logits, to_values[:, 0], entropy)
 
 
-def normalised(advantages: Tensor) -> Tensor:
-    """Return advantages with mean 0 and standard deviation 1.
+@kernel(fastmath=FASTMATH)
+def differentiate(
+    logits: Any,
+    values: Any,
+    samples: Any,
+    constants: Any,
+    to_logits: Any,
+    to_values: Any,
+) -> Any:
+    """Fill both gradients, return the mean entropy; values are of shape (n, 1)."""
+    actions, advantages, returns, before = samples
+    bonus, value_coefficient, clip = constants
+    n, n_actions = logits.shape
+    total = 0.0
+    logs = np.empty(n_actions, np.float64)
+    for i in range(n):
+        _log_softmax(logits[i], logs)
+        entropy = 0.0
+        for a in range(n_actions):
+            # Not of an action that is ruled out, whose logarithm is infinite.
+            if logs[a] != -np.inf:
+                entropy -= np.exp(logs[a]) * logs[a]
+        total += entropy
+        pull = advantages[i] * _factor(
+            logs[actions[i]] - before[i], advantages[i], clip
+        )
+        for a in range(n_actions):
+            chance = np.exp(logs[a])
+            slope = pull * (chance - (1.0 if a == actions[i] else 0.0))
+            if logs[a] != -np.inf:
+                slope += bonus * chance * (logs[a] + entropy)
+            to_logits[i, a] = slope / n
+        error = np.float64(values[i, 0]) - returns[i]
+        to_values[i, 0] = value_coefficient * error / n
+    return total / n
 
-    Keeps the balance with the entropy bonus while rewards are rare and advantages
-    tiny.
-    """
-    spread, mean = torch.std_mean(advantages, correction=0)
-    return (advantages - mean) / (spread + 1e-8)
+
+@kernel(fastmath=FASTMATH)
+def _factor(log_ratio: Any, advantage: Any, clip: Any) -> Any:
+    """By how much a sample counts more than one of the policy that has acted."""
+    if clip < 0.0:
+        return 1.0
+    ratio = np.exp(np.float64(log_ratio))
+    moved = ratio - 1.0 if advantage > 0 else 1.0 - ratio
+    return 0.0 if moved > clip else ratio
 
 
-class LiveUnits:
-    """Counts rectified units that were above 0 for at least one sample.
-
-    Of a convolution a unit is a whole filter, wherever on the screen it reacts.
-    """
-
-    def __init__(self) -> None:
-        self._shares: list[float] = []
-
-    @property
-    def share(self) -> float:
-        """Share of live units in the layer with the fewest; nan without such layers.
-
-        All layers together would hide that a small one has died.
-        """
-        return min(self._shares, default=float("nan"))
-
-    def __call__(self, module: nn.Module, inputs: object, output: Tensor) -> None:
-        """Look at the output of a layer; a forward hook."""
-        above = (output.detach() > 0).transpose(0, 1).flatten(1).any(dim=1)
-        self._shares.append(float(above.float().mean()))
-
-
-@contextmanager
-def live_units(network: nn.Module) -> Iterator[LiveUnits]:
-    """Count the live units of the forward passes inside the context.
-
-    A network whose units have all died outputs the same for every observation and
-    has no gradient: it cannot recover. Only `torch.nn.ReLU` modules are seen.
-    """
-    counter = LiveUnits()
-    layers = [layer for layer in network.modules() if isinstance(layer, nn.ReLU)]
-    handles = [layer.register_forward_hook(counter) for layer in layers]
-    try:
-        yield counter
-    finally:
-        for handle in handles:
-            handle.remove()
+@kernel(fastmath=FASTMATH)
+def _log_softmax(logits: Any, out: Any) -> None:
+    highest = logits.max()
+    total = 0.0
+    for a in range(logits.size):
+        out[a] = np.float64(logits[a]) - highest
+        total += np.exp(out[a])
+    for a in range(logits.size):
+        out[a] -= np.log(total)

@@ -13,12 +13,12 @@ import operator
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dpsvi.rl.convolved import convolved
 from dpsvi.rl.flat import Layout, bind, flatten, vector_of
-from dpsvi.rl.screens import fold_kernel, folded
 from dpsvi.rl.stepping import EnvironmentSpec
 
 __all__ = [
@@ -36,8 +36,6 @@ __all__ = [
 Network: TypeAlias = nn.Module | Callable[[EnvironmentSpec], nn.Module]
 
 _SMALLEST_SCREEN = 20
-# Layers of the body that `convolved` does at once, flattening included.
-_CONVOLUTIONS = 5
 
 
 class _ActorCritic(nn.Module):
@@ -64,7 +62,8 @@ class MnihNetwork(_ActorCritic):
     """Two convolutions and a hidden layer: Mnih et al. (2013), with a value head.
 
     16 filters 8x8 with stride 4, 32 filters 4x4 with stride 2, 256 units, ReLU:
-    677,943 parameters for four screens of 84x84 and six actions.
+    677,943 parameters for four screens of 84x84 and six actions. Actors do the same by
+    kernels (`dpsvi.rl.kernels.network`).
 
     Parameters
     ----------
@@ -86,7 +85,6 @@ class MnihNetwork(_ActorCritic):
         channels, height, width = (
             (shape[2], *shape[:2]) if self._channels_last else shape
         )
-        # The first convolution is done folded, which is faster; see `rl.screens`.
         self.body: nn.Sequential = nn.Sequential(
             nn.Conv2d(channels, 16, 8, stride=4),
             nn.ReLU(),
@@ -110,16 +108,10 @@ class MnihNetwork(_ActorCritic):
         in a million.
         """
         screens = self.channels_first(observations)
-        first, second, *_ = self.layers()
-        if screens.dtype == torch.uint8 and self.is_plain():
-            rectified = convolved(
-                screens, (first.weight, first.bias), (second.weight, second.bias)
-            )
-            hidden: Tensor = self.body[_CONVOLUTIONS:](rectified)
-            return hidden
-        kernel = fold_kernel(first.weight)
-        seen = nn.functional.conv2d(folded(screens), kernel, first.bias)
-        features: Tensor = self.body[1:](seen)
+        plain = nn.functional.layer_norm(
+            screens.to(self.value.weight.dtype), screens.shape[1:]
+        )
+        features: Tensor = self.body(plain)
         return features
 
     def layers(self) -> tuple[Any, ...]:
@@ -138,6 +130,17 @@ class MnihNetwork(_ActorCritic):
             and not any(map(_is_watched, (self, *self._made, self.policy, self.value)))
             and (weight.dtype, weight.device.type) == (torch.float32, "cpu")
         )
+
+    def screens(self, observations: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Bytes of shape (n, channels, height, width), as the kernels take them."""
+        if self._channels_last:
+            observations = observations.transpose(0, 3, 1, 2)
+        return np.ascontiguousarray(observations)
+
+    def room_for(self, n: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Where kernels put logits, (n, n_actions), and values, (n, 1)."""
+        n_actions = self.policy.out_features
+        return np.empty((n, n_actions), np.float32), np.empty((n, 1), np.float32)
 
     def channels_first(self, observations: Tensor) -> Tensor:
         """A view of shape (n, channels, height, width)."""

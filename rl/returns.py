@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Targets", "generalised_advantages", "n_step_advantages"]
+__all__ = ["Targets", "generalised_advantages", "n_step_advantages", "normalised"]
 
 
 class Targets(NamedTuple):
@@ -113,6 +113,17 @@ def generalised_advantages(
     for step in range(n_steps - 2, -1, -1):
         advantages[step] += passed[step] * advantages[step + 1]
     return Targets(advantages, advantages + values[:-1])
+
+
+def normalised(advantages: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return advantages with mean 0 and standard deviation 1.
+
+    Keeps the balance with the entropy bonus while rewards are rare and advantages
+    tiny.
+    """
+    scaled: NDArray[np.floating] = advantages - advantages.mean()
+    scaled /= advantages.std() + 1e-8
+    return scaled
 
 
 def _check_shapes(

@@ -6,14 +6,11 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from dpsvi.rl.environments import Step
-from dpsvi.rl.losses import normalised
-from dpsvi.rl.returns import generalised_advantages
+from dpsvi.rl.returns import generalised_advantages, normalised
 from dpsvi.rl.settings import Settings
+from dpsvi.rl.stepping import Step
 
 __all__ = ["Rollout", "Samples"]
 
@@ -23,21 +20,26 @@ class Samples(NamedTuple):
 
     Attributes
     ----------
-    observations : Tensor of shape (n_samples, ...)
+    observations : ndarray of shape (n_samples, ...)
         As the environments gave them.
-    actions : Tensor of int64 of shape (n_samples,)
+    actions : ndarray of int64 of shape (n_samples,)
         Taken.
-    advantages, returns : Tensor of shape (n_samples,)
+    advantages, returns : ndarray of float32 of shape (n_samples,)
         See `dpsvi.rl.returns`.
-    log_probabilities : Tensor of shape (n_samples,)
+    log_probabilities : ndarray of float32 of shape (n_samples,)
         Of the actions when they were taken.
     """
 
-    observations: Tensor
-    actions: Tensor
-    advantages: Tensor
-    returns: Tensor
-    log_probabilities: Tensor
+    observations: NDArray[Any]
+    actions: NDArray[np.int64]
+    advantages: NDArray[np.float32]
+    returns: NDArray[np.float32]
+    log_probabilities: NDArray[np.float32]
+
+    def chosen(self, places: NDArray[np.int64]) -> Samples:
+        """A copy of some of them."""
+        columns: Iterator[NDArray[Any]] = (column[places] for column in self)
+        return Samples(*columns)
 
 
 class Rollout:
@@ -93,10 +95,9 @@ class Rollout:
                 yield whole
             return
         for _ in range(settings.n_passes):
-            order = torch.from_numpy(rng.permutation(settings.samples))
+            order = rng.permutation(settings.samples)
             for begin in range(0, settings.samples, size):
-                chosen = order[begin : begin + size]
-                yield Samples(*(column[chosen] for column in whole))
+                yield whole.chosen(order[begin : begin + size])
 
     def _samples(self) -> Samples:
         """All of it, with what it teaches (lines 14-19)."""
@@ -109,13 +110,14 @@ class Rollout:
             self._settings.discount,
             self._settings.trace_decay,
         )
-        advantages = torch.from_numpy(targets.advantages).flatten()
+        advantages = targets.advantages
         if self._settings.normalise_advantages:
             advantages = normalised(advantages)
+        shape = self.observations.shape
         return Samples(
-            torch.from_numpy(self.observations).flatten(0, 1),
-            torch.from_numpy(self.actions).flatten(),
-            advantages,
-            torch.from_numpy(targets.returns).flatten(),
-            torch.from_numpy(self.log_probabilities).flatten(),
+            self.observations.reshape(-1, *shape[2:]),
+            self.actions.reshape(-1),
+            advantages.reshape(-1),
+            targets.returns.reshape(-1),
+            self.log_probabilities.reshape(-1),
         )

@@ -1,4 +1,4 @@
-"""The actor-critic loss: its parts, its gradient, and what is read off a network."""
+"""The actor-critic loss: its gradient, and what is read off a network."""
 
 from __future__ import annotations
 
@@ -10,93 +10,109 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from dpsvi.rl.losses import actor_critic_loss, live_units, normalised  # noqa: E402
+from dpsvi.rl.liveness import live_units  # noqa: E402
+from dpsvi.rl.losses import LossConstants, loss_gradient  # noqa: E402
+from dpsvi.rl.returns import normalised  # noqa: E402
 
-COEFFICIENTS = {"entropy_coefficient": 0.02, "value_coefficient": 0.3}
+CONSTANTS = LossConstants(entropy=0.02, value=0.3)
 
 
-def sample(n: int = 5, n_actions: int = 3) -> list[Any]:
-    generator = torch.Generator().manual_seed(0)
+def sample(n: int = 7, n_actions: int = 3) -> tuple[Any, Any, tuple[Any, ...]]:
+    """Logits, values, and the samples."""
+    rng = np.random.default_rng(0)
 
     def normal(*shape: int) -> Any:
-        return torch.randn(*shape, dtype=torch.float64, generator=generator)
+        return rng.normal(size=shape).astype(np.float32)
 
-    actions = torch.randint(n_actions, (n,), generator=generator)
-    return [normal(n, n_actions), normal(n), actions, normal(n), normal(n)]
+    actions = rng.integers(n_actions, size=n)
+    before = -1.0 + 0.3 * normal(n)
+    return normal(n, n_actions), normal(n), (actions, normal(n), normal(n), before)
 
 
-def reference(logits: Any, V: Any, a: Any, A: Any, R: Any) -> float:
-    """Minus what Alg. 9 lines 21-22 climb, sample by sample."""
+def reference(
+    logits: Any, V: Any, samples: tuple[Any, ...], constants: LossConstants
+) -> float:
+    """Minus what Alg. 9 lines 21-22 climb, sample by sample; with a clip, PPO's."""
+    a, A, R, before = (column.tolist() for column in samples)
     total = 0.0
     for i in range(len(a)):
         pi = [math.exp(x) for x in logits[i]]
         pi = [x / sum(pi) for x in pi]
         H = -sum(x * math.log(x) for x in pi)
-        total -= math.log(pi[a[i]]) * A[i] + 0.02 * H
-        total += 0.3 * 0.5 * (R[i] - V[i]) ** 2
+        if constants.clip < 0:
+            total -= math.log(pi[a[i]]) * A[i]
+        else:
+            r = pi[a[i]] / math.exp(before[i])
+            clipped = min(max(r, 1 - constants.clip), 1 + constants.clip)
+            total -= min(r * A[i], clipped * A[i])
+        total -= constants.entropy * H
+        total += constants.value * 0.5 * (R[i] - V[i]) ** 2
     return total / len(a)
 
 
-def test_the_loss_is_that_of_the_paper() -> None:
-    given = sample()
-    loss = actor_critic_loss(*given, **COEFFICIENTS)
-    expected = reference(*[x.numpy() for x in given])
-    assert float(loss.total) == pytest.approx(expected, abs=1e-12)
+def slope(function: Any, at: Any, step: float = 1e-6) -> Any:
+    """Central differences."""
+    found = np.zeros(at.shape)
+    for place in np.ndindex(*at.shape):
+        moved = np.zeros(at.shape)
+        moved[place] = step
+        found[place] = (function(at + moved) - function(at - moved)) / (2 * step)
+    return found
 
 
-def test_the_gradient_agrees_with_finite_differences() -> None:
-    # Through a network, with respect to its parameters.
-    torch.manual_seed(1)
-    body = torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.Tanh()).double()
-    policy, value = torch.nn.Linear(6, 3).double(), torch.nn.Linear(6, 1).double()
-    seen = torch.randn(5, 4, dtype=torch.float64)
-    _, _, actions, advantages, returns = sample()
-
-    def loss() -> Any:
-        h = body(seen)
-        return actor_critic_loss(
-            policy(h),
-            value(h).squeeze(-1),
-            actions,
-            advantages,
-            returns,
-            **COEFFICIENTS,
-        ).total
-
-    weights = [*body.parameters(), *policy.parameters(), *value.parameters()]
-    gradients = torch.autograd.grad(loss(), weights)
-    step = 1e-6
-    for weight, gradient in zip(weights, gradients, strict=True):
-        flat, slope = weight.data.view(-1), gradient.view(-1)
-        for i in range(len(flat)):
-            at = float(flat[i])
-            flat[i] = at + step
-            above = loss().item()
-            flat[i] = at - step
-            below = loss().item()
-            flat[i] = at
-            assert float(slope[i]) == pytest.approx(
-                (above - below) / (2 * step), abs=1e-7
-            )
+@pytest.mark.parametrize("clip", [-1.0, 0.2, 0.01])
+def test_the_gradient_is_that_of_the_reference(clip: float) -> None:
+    logits, values, samples = sample()
+    constants = CONSTANTS._replace(clip=clip)
+    found = loss_gradient(logits, values, samples, constants)
+    x, v = logits.astype(float), values.astype(float)
+    by_logits = slope(lambda at: reference(at, v, samples, constants), x)
+    by_values = slope(lambda at: reference(x, at, samples, constants), v)
+    np.testing.assert_allclose(found.logits, by_logits, atol=1e-7)
+    np.testing.assert_allclose(found.values, by_values, atol=1e-7)
+    if clip > 0:
+        # Some samples have gone far enough, and others count for more or less.
+        free = loss_gradient(logits, values, samples, CONSTANTS)
+        assert not np.allclose(found.logits, free.logits)
 
 
-def test_advantages_and_returns_are_constants() -> None:
-    logits, values, actions, advantages, returns = sample()
-    values.requires_grad_()
-    loss = actor_critic_loss(
-        logits, values, actions, advantages, returns, **COEFFICIENTS
-    )
-    (gradient,) = torch.autograd.grad(loss.total, values)
-    expected = 0.3 * (values.detach() - returns) / len(returns)
-    np.testing.assert_allclose(gradient.numpy(), expected.numpy(), atol=1e-12)
+def test_the_entropy_is_that_of_the_policy() -> None:
+    logits, values, samples = sample()
+    chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    expected = -(chances * np.log(chances)).sum(axis=1).mean()
+    found = loss_gradient(logits, values, samples, CONSTANTS).entropy
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_an_action_that_is_ruled_out_has_no_gradient() -> None:
+    logits, values, samples = sample()
+    logits[:, 2] = -np.inf
+    samples[0][:] = 0
+    found = loss_gradient(logits, values, samples, CONSTANTS)
+    assert (found.logits[:, 2] == 0).all()
+    fewer = loss_gradient(logits[:, :2], values, samples, CONSTANTS)
+    np.testing.assert_allclose(found.logits[:, :2], fewer.logits, atol=1e-7)
+
+
+@pytest.mark.parametrize("where", ["logits", "values", "advantages", "returns"])
+@pytest.mark.parametrize("clip", [-1.0, 0.2])
+def test_what_is_not_a_number_is_not_hidden(where: str, clip: float) -> None:
+    logits, values, samples = sample()
+    named = {"logits": logits[:, 1], "values": values}
+    named |= {"advantages": samples[1], "returns": samples[2]}
+    named[where][3] = np.nan
+    found = loss_gradient(logits, values, samples, CONSTANTS._replace(clip=clip))
+    slopes = found.values if where in ("values", "returns") else found.logits
+    assert np.isnan(slopes[3]).any()
+    assert np.isfinite(np.delete(slopes, 3, axis=0)).all()
 
 
 def test_normalised_advantages() -> None:
-    scaled = normalised(torch.tensor([1.0, 2.0, 6.0]))
-    assert float(scaled.mean()) == pytest.approx(0.0, abs=1e-6)
-    assert float(scaled.std(correction=0)) == pytest.approx(1.0, abs=1e-6)
+    scaled = normalised(np.array([1.0, 2.0, 6.0]))
+    assert scaled.mean() == pytest.approx(0.0, abs=1e-12)
+    assert scaled.std() == pytest.approx(1.0, abs=1e-6)
     # All alike says nothing, and is no division by zero.
-    assert normalised(torch.full((4,), 3.0)).tolist() == [0.0] * 4
+    assert normalised(np.full(4, 3.0)).tolist() == [0.0] * 4
 
 
 def test_live_units_are_counted() -> None:

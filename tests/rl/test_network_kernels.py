@@ -12,12 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from dpsvi.rl.convolved import convolved
 from dpsvi.rl.drawing import draw
+from dpsvi.rl.learning import Answers, Learner
+from dpsvi.rl.liveness import live_units
 from dpsvi.rl.looking import Looker
-from dpsvi.rl.losses import live_units
+from dpsvi.rl.losses import LossConstants, loss_gradient
 from dpsvi.rl.networks import MnihNetwork, bind, vector_of
+from dpsvi.rl.rollout import Samples
 
+CONSTANTS = LossConstants(entropy=0.02, value=0.4, clip=0.2)
 SHAPES = [(4, 84, 84), (3, 96, 80), (1, 20, 20), (2, 27, 45), (40, 36, 3)]
 
 
@@ -36,9 +39,35 @@ def make_network(shape: tuple[int, ...], seed: int = 0) -> MnihNetwork:
     return network
 
 
-def first_four(network: MnihNetwork) -> list[torch.Tensor]:
-    """Weights and biases of the convolutions."""
-    return list(network.parameters())[:4]
+def looker(network: torch.nn.Module) -> Looker:
+    theta = vector_of(network)
+    bind(network, theta)
+    return Looker(network, theta)
+
+
+def make_samples(screens: torch.Tensor) -> Samples:
+    """Whatever was seen, done and learned."""
+    n, rng = len(screens), np.random.default_rng(1)
+
+    def normal() -> np.ndarray:
+        return rng.normal(size=n).astype(np.float32)
+
+    actions = rng.integers(6, size=n)
+    return Samples(screens.numpy(), actions, normal(), normal(), -1.8 + 0.1 * normal())
+
+
+def learned(
+    network: MnihNetwork, samples: Samples, *, kernels: bool = True
+) -> tuple[np.ndarray, Answers]:
+    """The gradient, flat, and what the network said."""
+    theta = vector_of(network)
+    gradient = np.full_like(theta, np.nan)
+    bind(network, theta)
+    learner = Learner(network, theta, gradient)
+    assert learner._by_kernels or not all(p.requires_grad for p in network.parameters())
+    learner._by_kernels &= kernels
+    answers = learner(samples, CONSTANTS)
+    return gradient, answers
 
 
 def by_torch(network: MnihNetwork, screens: torch.Tensor) -> Any:
@@ -63,16 +92,19 @@ def plain_convolution(
     return np.maximum(out, 0)
 
 
-def test_both_convolutions_are_what_the_reference_has() -> None:
+def test_looking_is_what_the_reference_has() -> None:
     network, screens = make_network((2, 31, 24)), make_screens(2, 2, 31, 24)
-    w1, b1, w2, b2 = first_four(network)
-    found = convolved(screens, (w1, b1), (w2, b2)).detach().numpy()
-    for screen, row in zip(screens.double().numpy(), found, strict=True):
+    weights = [p.detach().double().numpy() for p in network.parameters()]
+    logits, values = looker(network)(screens.numpy())
+    for i, screen in enumerate(screens.double().numpy()):
         x = (screen - screen.mean()) / np.sqrt(screen.var() + 1e-5)
-        weights = [p.detach().double().numpy() for p in (w1, b1, w2, b2)]
         first = plain_convolution(x, weights[0], weights[1], 4)
         second = plain_convolution(first, weights[2], weights[3], 2)
-        np.testing.assert_allclose(row, second.ravel(), rtol=1e-4, atol=1e-5)
+        units = np.maximum(weights[4] @ second.ravel() + weights[5], 0)
+        expected = weights[6] @ units + weights[7]
+        np.testing.assert_allclose(logits[i], expected, rtol=1e-4, atol=1e-5)
+        value = weights[8][0] @ units + weights[9][0]
+        assert values[i] == pytest.approx(value, rel=1e-4, abs=1e-5)
 
 
 @pytest.mark.parametrize("n", [1, 3, 8])
@@ -82,57 +114,53 @@ def test_looking_is_the_forward_pass(shape: tuple[int, ...], n: int) -> None:
     twin, plain = by_torch(network, screens)
     expected = twin.heads(twin.body(plain))
     with torch.no_grad():
-        passed = network(screens)
-    for found in (Looker(network)(screens.numpy()), passed):
+        passed = [one.numpy() for one in network(screens)]
+    for found in (looker(network)(screens.numpy()), passed):
         for one, other in zip(found, expected, strict=True):
-            torch.testing.assert_close(one.double(), other, rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(one, other.detach(), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("n", [1, 5, 12, 13])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_gradients_are_those_of_torch(shape: tuple[int, ...]) -> None:
-    network, screens = make_network(shape), make_screens(5, *shape)
-    twin, plain = by_torch(network, screens)
-    for logits, values in (network(screens), twin.heads(twin.body(plain))):
-        (logits.square().sum() + values.sum()).backward()
-    for one, other in zip(network.parameters(), twin.parameters(), strict=True):
-        assert one.grad is not None
-        scale = float(other.grad.abs().max())
-        torch.testing.assert_close(
-            one.grad.double() / scale, other.grad / scale, rtol=1e-4, atol=1e-5
-        )
-
-
-def test_gradients_are_finite_differences() -> None:
-    network, screens = make_network((1, 20, 20)), make_screens(2, 1, 20, 20)
-    parameters = first_four(network)
-
-    def total() -> torch.Tensor:
-        w1, b1, w2, b2 = parameters
-        return convolved(screens, (w1, b1), (w2, b2)).double().square().sum()
-
-    total().backward()
-    rng = np.random.default_rng(0)
-    for parameter in parameters:
-        numbers, gradient = parameter.detach().view(-1), parameter.grad
-        assert gradient is not None
-        for i in rng.choice(numbers.numel(), 5, replace=False):
-            before, ends = float(numbers[i]), []
-            for step in (1e-3, -1e-3):
-                numbers[i] = before + step
-                ends.append(total().item())
-            numbers[i] = before
-            difference = (ends[0] - ends[1]) / 2e-3
-            assert difference == pytest.approx(
-                float(gradient.view(-1)[i]), rel=0.02, abs=0.02
+def test_gradients_are_those_of_torch(shape: tuple[int, ...], n: int) -> None:
+    network, samples = make_network(shape), make_samples(make_screens(n, *shape))
+    twin, plain = by_torch(network, torch.from_numpy(samples.observations))
+    logits, values = twin.heads(twin.body(plain))
+    slopes = loss_gradient(
+        logits.detach().float().numpy(),
+        values.detach().float().numpy(),
+        samples[1:],
+        CONSTANTS,
+    )
+    ends = [torch.from_numpy(one).double() for one in slopes[:2]]
+    torch.autograd.backward([logits, values], ends)
+    expected = [p.grad.numpy() for p in twin.parameters() if p.grad is not None]
+    for kernels in (True, False):
+        gradient, answers = learned(network, samples, kernels=kernels)
+        np.testing.assert_allclose(answers.logits, logits.detach(), 1e-4, 1e-5)
+        np.testing.assert_allclose(answers.values, values.detach(), 1e-4, 1e-5)
+        assert answers.entropy == pytest.approx(slopes.entropy, rel=1e-4)
+        sizes = np.cumsum([part.size for part in expected])
+        for one, other in zip(np.split(gradient, sizes[:-1]), expected, strict=True):
+            scale = np.abs(other).max()
+            np.testing.assert_allclose(
+                one.reshape(other.shape) / scale, other / scale, rtol=1e-3, atol=1e-5
             )
 
 
-def test_only_some_weights_may_learn() -> None:
-    network, screens = make_network((1, 20, 20)), make_screens(2, 1, 20, 20)
+def test_weights_that_do_not_learn_have_no_gradient() -> None:
+    network, samples = (
+        make_network((1, 20, 20)),
+        make_samples(make_screens(2, 1, 20, 20)),
+    )
+    whole, _ = learned(network, samples)
     network.body[0].requires_grad_(False)
-    network(screens)[1].sum().backward()
-    assert first_four(network)[0].grad is None
-    assert first_four(network)[2].grad is not None
+    gradient, _ = learned(network, samples)
+    n_first = 16 * 64 + 16
+    assert (gradient[:n_first] == 0).all()
+    np.testing.assert_allclose(
+        gradient[n_first:], whole[n_first:], rtol=1e-3, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -141,45 +169,50 @@ def test_what_is_not_finite_is_seen_in_the_values(layer: int, value: float) -> N
     network, screens = make_network((4, 84, 84)), make_screens(3, 4, 84, 84)
     weights = list(network.parameters())[2 * layer if layer < 3 else 8]
     weights.data.view(-1)[0] = value
-    _, values = Looker(network)(screens.numpy())
-    assert not torch.isfinite(values).any()
-    _, values = network(screens)
-    assert not torch.isfinite(values).any()
-    values.sum().backward()
-    gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    assert not all(bool(torch.isfinite(g).all()) for g in gradients)
+    _, values = looker(network)(screens.numpy())
+    assert not np.isfinite(values).any()
+    gradient, answers = learned(network, make_samples(screens))
+    assert not np.isfinite(answers.values).any()
+    assert not np.isfinite(gradient).all()
 
 
 def test_twice_the_same_is_bitwise_the_same() -> None:
     network, screens = make_network((4, 84, 84)), make_screens(5, 4, 84, 84)
-    look, results = Looker(network), []
+    look, results = looker(network), []
     for _ in range(2):
-        network.zero_grad()
-        logits, values = network(screens)
-        (logits.sum() + values.sum()).backward()
-        results.append(
-            [p.grad.clone() for p in network.parameters() if p.grad is not None]
-        )
-        results[-1] += look(screens.numpy())
-    assert all(map(torch.equal, *results))
+        gradient, answers = learned(network, make_samples(screens))
+        results.append([gradient, answers.logits, *look(screens.numpy())])
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_channels_may_come_last() -> None:
+    network, screens = make_network((20, 24, 3)), make_screens(5, 20, 24, 3)
+    gradient, _ = learned(network, make_samples(screens))
+    other = make_network((3, 20, 24))
+    bind(other, vector_of(network))
+    swapped = screens.permute(0, 3, 1, 2).contiguous()
+    expected, _ = learned(other, make_samples(swapped))
+    np.testing.assert_array_equal(gradient, expected)
 
 
 def test_a_screen_looks_the_same_in_any_company() -> None:
     network, screens = make_network((4, 84, 84)), make_screens(6, 4, 84, 84)
-    look = Looker(network)
+    look = looker(network)
     together = look(screens.numpy())
     alone = [look(screen[None].numpy()) for screen in screens]
     for found, expected in zip(zip(*alone, strict=True), together, strict=True):
-        assert torch.equal(torch.cat(found), expected)
+        np.testing.assert_array_equal(np.concatenate(found), expected)
 
 
 def test_a_looker_follows_the_parameters() -> None:
     network, screens = make_network((1, 20, 20)), make_screens(2, 1, 20, 20)
     vector = vector_of(network)
     bind(network, vector)
-    look = Looker(network)
+    look = Looker(network, vector)
     vector *= 0.5
-    torch.testing.assert_close(look(screens.numpy()), network(screens))
+    for one, other in zip(look(screens.numpy()), network(screens), strict=True):
+        np.testing.assert_allclose(one, other.detach(), rtol=1e-4, atol=1e-6)
 
 
 class Shifted(MnihNetwork):
@@ -197,11 +230,10 @@ def test_what_the_kernels_do_not_know_is_left_to_torch() -> None:
     watched.policy.register_forward_hook(lambda *_: torch.zeros(2, 6))
     own = Shifted((1, 20, 20), 6)
     for network in (changed, watched, own):
-        assert Looker(network)._layers == ()
-        for one, other in zip(
-            Looker(network)(screens.numpy()), network(screens), strict=True
-        ):
-            assert torch.equal(one, other)
+        look = looker(network)
+        assert not look._by_kernels
+        for one, other in zip(look(screens.numpy()), network(screens), strict=True):
+            np.testing.assert_array_equal(one, other.detach())
     floats = functional.layer_norm(screens.float(), (1, 20, 20))
     expected = changed.heads(changed.body(floats))
     torch.testing.assert_close(changed(screens), expected, rtol=1e-4, atol=1e-5)
@@ -214,13 +246,10 @@ def test_live_units_are_still_counted() -> None:
     assert 0.0 < units.share <= 1.0
 
 
-@pytest.mark.parametrize(
-    ("shape", "message"),
-    [((3, 84, 84), "convolutions"), ((4, 19, 84), "20"), ((4, 84, 96), "dense")],
-)
-def test_screens_that_do_not_fit(shape: tuple[int, ...], message: str) -> None:
-    look = Looker(make_network((4, 84, 84)))
-    with pytest.raises(ValueError, match=message):
+@pytest.mark.parametrize("shape", [(3, 84, 84), (4, 19, 84), (4, 84, 96)])
+def test_screens_that_do_not_fit(shape: tuple[int, ...]) -> None:
+    look = looker(make_network((4, 84, 84)))
+    with pytest.raises(ValueError, match="another size"):
         look(make_screens(1, *shape).numpy())
 
 
@@ -234,7 +263,11 @@ def test_actions_are_drawn_from_the_softmax(
     row = np.array([logits], dtype=np.float32)
     chances = np.exp(row[0].astype(float) - row.max())
     ends = np.cumsum(chances / chances.sum())
-    action = int(draw(row, np.array([uniform]))[0])
+    actions, logs = draw(row, np.array([uniform]))
+    action = int(actions[0])
+    assert logs[0] == pytest.approx(
+        np.log(chances[action] / chances.sum()), rel=1e-4, abs=1e-6
+    )
     assert ends[action] >= uniform - 1e-12
     assert ends[action] - chances[action] / chances.sum() <= uniform + 1e-12
 
@@ -251,4 +284,5 @@ def test_actions_are_drawn_from_the_softmax(
 )
 def test_logits_that_are_not_finite(row: list[float], action: int) -> None:
     for uniform in (0.0, np.nextafter(1.0, 0.0)):
-        assert draw(np.array([row], dtype=np.float32), np.array([uniform])) == action
+        actions, _ = draw(np.array([row], dtype=np.float32), np.array([uniform]))
+        assert actions == action

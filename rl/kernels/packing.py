@@ -1,4 +1,4 @@
-"""The weights of both convolutions as `dpsvi.rl.convolutions` multiplies by them.
+"""The weights of both convolutions as `dpsvi.rl.kernels.convolutions` has them.
 
 What a parameter looks like stays as torch has it, so saved agents stay as they are;
 repacking takes a fiftieth of a pass over eight screens. Arrays are flat.
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dpsvi.compiling import FASTMATH, kernel
-from dpsvi.rl.tiles import TILE_WIDTH
+from dpsvi.rl.kernels.tiles import TILE_WIDTH
 
 __all__ = [
     "pack_first",

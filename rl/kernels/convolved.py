@@ -10,13 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
 
 from dpsvi.compiling import FASTMATH, kernel
-from dpsvi.rl.convolutions import (
+from dpsvi.rl.kernels.convolutions import (
     add_bias_gradient,
     add_first_gradient,
     add_second_gradient,
@@ -26,90 +22,17 @@ from dpsvi.rl.convolutions import (
     send_back,
     tiled,
 )
-from dpsvi.rl.packing import (
+from dpsvi.rl.kernels.packing import (
     pack_first,
     pack_second,
     pack_second_back,
     unpack_first,
     unpack_second,
 )
-from dpsvi.rl.screens import fold_screen
-from dpsvi.rl.tiles import TILE
+from dpsvi.rl.kernels.screens import fold_screen
+from dpsvi.rl.kernels.tiles import TILE
 
-__all__ = ["convolved", "fill_features", "flat", "n_features"]
-
-
-def convolved(
-    screens: Tensor,
-    first: tuple[Tensor, Tensor],
-    second: tuple[Tensor, Tensor],
-) -> Tensor:
-    """Rectified outputs of both convolutions; the weights get gradients.
-
-    Parameters
-    ----------
-    screens : Tensor of uint8 of shape (n, channels, height, width)
-        Standardised here, as `dpsvi.rl.screens.folded` does it. Must not change
-        before the backward pass.
-    first, second : pair of Tensor
-        Weights and biases: 16 filters of 8x8, stride 4; 32 of 4x4, stride 2.
-
-    Returns
-    -------
-    Tensor of shape (n, 32 * rows * columns)
-        Filter by filter, as `torch.nn.Flatten` has it.
-    """
-    apply: Any = _Convolved.apply
-    features: Tensor = apply(screens, *first, *second)
-    return features
-
-
-class _Convolved(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: FunctionCtx, screens: Tensor, *parameters: Tensor) -> Tensor:
-        seen = np.ascontiguousarray(screens.numpy())
-        weights = [flat(parameter) for parameter in parameters]
-        features = np.empty((len(seen), n_features(seen.shape)), dtype=np.float32)
-        first = np.empty(_first_size(len(seen), *seen.shape[2:]), dtype=np.float32)
-        fill_features(seen, *weights, first, True, features)
-        result = torch.from_numpy(features)
-        ctx.save_for_backward(result, *parameters)
-        ctx.seen, ctx.first = seen, first  # type: ignore[attr-defined]
-        return result
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, given: Tensor) -> tuple[Tensor | None, ...]:
-        features, *parameters = ctx.saved_tensors
-        gradients = [torch.empty_like(p, memory_format=_PLAIN) for p in parameters]
-        _fill_gradients(
-            ctx.seen,
-            flat(parameters[2]),
-            ctx.first,
-            features.detach().numpy(),
-            np.ascontiguousarray(given.numpy()),
-            *(gradient.numpy().reshape(-1) for gradient in gradients),
-        )
-        return None, *gradients
-
-
-_PLAIN = torch.contiguous_format
-
-
-def flat(tensor: Tensor) -> NDArray[np.float32]:
-    """Its numbers in one dimension, copied only if they do not lie so."""
-    return np.ascontiguousarray(tensor.detach().numpy()).reshape(-1)
-
-
-def n_features(shape: tuple[int, ...]) -> int:
-    """Length of a row that `convolved` returns for screens of a shape."""
-    rows, columns = (((pixels - 8) // 4 - 3) // 2 + 1 for pixels in shape[2:])
-    return 32 * rows * columns
-
-
-def _first_size(n: int, height: int, width: int) -> int:
-    rows, columns = height // 4 - 1, -(-(width // 4 - 1) // TILE) * TILE
-    return (n * rows * columns + 2 * TILE) * 16
+__all__ = ["fill_features", "fill_gradients"]
 
 
 @kernel(fastmath=FASTMATH)
@@ -147,7 +70,7 @@ def fill_features(
 
 
 @kernel(fastmath=FASTMATH)
-def _fill_gradients(
+def fill_gradients(
     screens: Any,
     w2: Any,
     first: Any,
@@ -158,6 +81,19 @@ def _fill_gradients(
     to_w2: Any,
     to_b2: Any,
 ) -> None:
+    """Gradients of weights and biases, from that of the outputs.
+
+    Parameters
+    ----------
+    screens, w2
+        As in `fill_features`.
+    first, features : float32 ndarray
+        Rectified outputs of the first convolution, all of them kept, and of the second.
+    given : float32 ndarray of the shape of `features`
+        Gradient of the second's rectified outputs.
+    to_w1, to_b1, to_w2, to_b2 : float32 ndarray
+        Filled, flat.
+    """
     n, channels, height, width = screens.shape
     depth = 16 * channels
     sizes = grid_sizes(height, width)

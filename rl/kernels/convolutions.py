@@ -2,8 +2,8 @@
 
 All of it is tiles: at each position of a grid some rows of numbers, times one and
 the same matrix. Channels come last, so what a filter sees of a row lies together;
-the matrices are packed for it (`dpsvi.rl.packing`). Arrays are flat. A tile may run
-over the right end of a row: what it writes there is never used.
+the matrices are packed for it (`dpsvi.rl.kernels.packing`). Arrays are flat. A tile
+may run over the right end of a row: what it writes there is never used.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dpsvi.compiling import FASTMATH, kernel
-from dpsvi.rl.tiles import TILE, TILE_WIDTH, add_products, rectified_products
+from dpsvi.rl.kernels.tiles import TILE, TILE_WIDTH, add_products, rectified_products
 
 __all__ = [
     "add_bias_gradient",

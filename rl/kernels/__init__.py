@@ -1,0 +1,1 @@
+"""What an agent's network for screens spends its time in; flat arrays, no torch."""
