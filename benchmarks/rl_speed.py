@@ -23,6 +23,7 @@ from typing import Any
 
 import click
 import numpy as np
+from rl_peers import body, stable_baselines
 
 # Seconds that do not count: environments are being made, caches filled.
 WARM_UP = 10.0
@@ -111,54 +112,15 @@ def emulation(meter: Speedometer, env: str) -> None:
         thread.join()
 
 
-def body() -> Any:
-    """The network of Mnih et al. (2013), without its heads."""
-    from torch import nn
-
-    return nn.Sequential(
-        *(nn.Conv2d(4, 16, 8, 4), nn.ReLU(), nn.Conv2d(16, 32, 4, 2), nn.ReLU()),
-        *(nn.Flatten(), nn.Linear(2592, 256), nn.ReLU()),
-    )
-
-
-def stable_baselines(meter: Speedometer, env: str) -> None:
-    """A2C as its documentation has it for Atari: 16 environments, rollouts of 5."""
-    import ale_py
-    import gymnasium
-    from stable_baselines3 import A2C
+def on_stable_baselines(meter: Speedometer, env: str) -> None:
+    """A2C of Stable-Baselines3."""
     from stable_baselines3.common.callbacks import BaseCallback
-    from stable_baselines3.common.env_util import make_atari_env
-    from stable_baselines3.common.sb2_compat.rmsprop_tf_like import RMSpropTFLike
-    from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
-    from stable_baselines3.common.vec_env import VecFrameStack
-
-    gymnasium.register_envs(ale_py)
-
-    class Body(BaseFeaturesExtractor):
-        def __init__(self, space: Any) -> None:
-            super().__init__(space, 256)
-            self.body = body()
-
-        def forward(self, seen: Any) -> Any:
-            return self.body(seen)
 
     class Clock(BaseCallback):
         def _on_step(self) -> bool:
             return not meter.over(self.num_timesteps)
 
-    # Its wrapper skips frames itself, and expects games that do not.
-    plain = {"frameskip": 1, "repeat_action_probability": 0.0}
-    copies = make_atari_env(env, n_envs=16, seed=0, env_kwargs=plain)
-    screens = VecFrameStack(copies, n_stack=4)
-    policy = {
-        "features_extractor_class": Body,
-        "optimizer_class": RMSpropTFLike,
-        "optimizer_kwargs": {"eps": 1e-5},
-    }
-    model = A2C(
-        "CnnPolicy", screens, ent_coef=0.01, vf_coef=0.25, policy_kwargs=policy, seed=0
-    )
-    model.learn(10**9, callback=Clock())
+    stable_baselines(env, seed=0).learn(10**9, callback=Clock())
 
 
 def single_file(meter: Speedometer, env: str) -> None:
@@ -219,7 +181,7 @@ SYSTEMS: dict[str, Callable[[Speedometer, str], None]] = {
     "dpsvi, two threads": lambda meter, env: ours(meter, env, n_threads=2),
     "dpsvi, one thread": lambda meter, env: ours(meter, env, n_threads=1),
     "dpsvi, two Dask workers": on_dask,
-    "Stable-Baselines3 A2C": stable_baselines,
+    "Stable-Baselines3 A2C": on_stable_baselines,
     "A2C in one file": single_file,
     "emulation alone": emulation,
 }
