@@ -30,7 +30,7 @@ from dpsvi.rl.tally import Tally
 __all__ = ["Actor"]
 
 # Local steps between two countings of live units, which cost a pass forward.
-_COUNT_EVERY = 100
+_COUNT_EVERY = 200
 
 
 class Actor:
@@ -87,6 +87,8 @@ class Actor:
         self._rollout = Rollout(settings, self._now)
         self._batches: Iterator[Samples] = iter(())
         self._local_steps = 0
+        # Whether anything could be told apart in the rollout.
+        self._moving = False
         self.n_acted = 0
         self.tally = Tally()
 
@@ -135,6 +137,8 @@ class Actor:
             self._close_episodes(step, result)
             self._now = result.observations
         rollout.values[-1] = self._look(self._now)[1]
+        first, last = rollout.observations[0], rollout.observations[-1]
+        self._moving = bool((first != last).any())
         self.n_acted += self._settings.samples
 
     def _draw(self, logits: Floats) -> tuple[Any, Floats]:
@@ -161,8 +165,7 @@ class Actor:
             value=float(values.mean()),
             value_spread=float(values.std()),
         )
-        seen = self._rollout.observations
-        if (seen[0] != seen[-1]).any():
+        if self._moving:
             spread = answers.logits.std(axis=0).max()
             self.tally.add(logit_spread=float(spread))
 
