@@ -133,6 +133,8 @@ def settings_for(
             value[name] = default
     _check_integer("total_steps", total_steps, least=1)
     _check(value)
+    if given.get("batch_size") is not None:
+        _check_batch(value)
     optimiser = OptimiserSettings(
         value["optimiser"],
         **_CONSTANTS[value["optimiser"]],
@@ -197,6 +199,16 @@ def _check(value: Mapping[str, Any]) -> None:
     if value["schedule"] not in ("constant", "linear"):
         raise ValueError(
             f"schedule is {value['schedule']!r}; it must be 'constant' or 'linear'"
+        )
+
+
+def _check_batch(value: Mapping[str, Any]) -> None:
+    samples = value["n_environments"] * value["n_steps"]
+    if value["batch_size"] > samples:
+        raise ValueError(
+            f"batch_size is {value['batch_size']}; a rollout has only {samples} "
+            f"samples (n_environments {value['n_environments']} x n_steps "
+            f"{value['n_steps']}): raise n_steps, or lower batch_size"
         )
 
 

@@ -153,3 +153,13 @@ def test_rounds_hold_whole_rollouts() -> None:
 def test_bad_values(tmp_path: Path, name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=name):
         rl.train(Identity, total_steps=10, log_dir=tmp_path, **{name: value})
+
+
+def test_a_batch_is_no_larger_than_a_rollout(tmp_path: Path) -> None:
+    given = {"total_steps": 64, "n_environments": 4, "n_steps": 8, "log_dir": tmp_path}
+    with pytest.raises(ValueError, match="only 32 samples"):
+        rl.train(Identity, batch_size=33, **given)
+    result = rl.train(
+        Identity, batch_size=32, n_threads=1, seed=0, progress=False, **given
+    )
+    assert result.steps == 64
