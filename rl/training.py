@@ -118,8 +118,8 @@ def train(
         more, policies are kept near the one that has acted, by clipped ratios as in PPO
         (Schulman et al. 2017): samples are worth more, and cost more.
     batch_size : int or None, default=None
-        Samples of a gradient, K in the paper; at most those of a rollout, n_environments
-        x n_steps: one gradient of all. None: 40 for screens, a whole rollout for vectors.
+        Samples of a gradient, K in the paper; as many as a rollout has, n_environments
+        x n_steps, at most. None: 40 for screens, a whole rollout for vectors.
     clip : float, default=0.2
         How far such a ratio may be from 1 and still pull further.
     max_gradient_norm : float or None, default=None
