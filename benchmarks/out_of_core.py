@@ -40,7 +40,10 @@ def fit(folder: Path, way: str, given: dict[str, Any]) -> dict[str, float]:
     """Fit once; runs in a process of its own."""
     from dpsvi import DPSVILatentDirichletAllocation
     from dpsvi.datasets import open_corpus
+    from dpsvi.datasets.on_disk.arrow import needs_arrow
 
+    # Imports do not count, of either way.
+    needs_arrow()
     documents = open_corpus(folder)
     if way == "memory":
         documents = documents.load()
