@@ -24,7 +24,7 @@ Verdict: TypeAlias = Literal["supported", "not supported", "out of reach"]
 #: Told apart with any kind of colour vision (Okabe and Ito).
 COLOURS = (
     *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"),
-    *("#000000",),
+    *("#000000", "#999999"),
 )
 
 

@@ -290,10 +290,12 @@ def _draw(figure: Any, rows: Sequence[dict[str, Any]], numbers: Sequence[int]) -
 def _lines(axes: Any, rows: Sequence[dict[str, Any]], numbers: Any, key: str) -> None:
     """Draw 1 - α of each kind; open where nothing is lost that could be told."""
     names = dict.fromkeys(row["what"] for row in rows)
-    for colour, name in zip(COLOURS, names, strict=False):
+    for colour, name in zip(COLOURS, names, strict=True):
         lost = [1 - row[key] for row in rows if row["what"] == name]
         shown = np.maximum(lost, _ROUNDING)
-        axes.plot(numbers, shown, "-", color=colour, label=name)
+        # The last is dashed: it may lie upon another of which nothing is lost either.
+        line = "--" if colour == COLOURS[-1] else "-"
+        axes.plot(numbers, shown, line, color=colour, label=name)
         for p, share in zip(numbers, shown, strict=True):
             face = colour if share > _ROUNDING else "white"
             axes.plot(p, share, "o", color=colour, markerfacecolor=face)
