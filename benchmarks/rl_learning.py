@@ -90,6 +90,8 @@ def curves(folder: Path) -> dict[str, list[tuple[list[float], list[float]]]]:
     for path in sorted(folder.glob("*.csv")):
         with path.open() as file:
             rows = [row for row in csv.DictReader(file) if row["score"]]
+        if not rows:
+            continue
         runs = found.setdefault(path.stem.rpartition("-")[0], [])
         steps = [float(row["steps"]) for row in rows]
         runs.append((steps, [float(row["score"]) for row in rows]))

@@ -111,7 +111,7 @@ class Actor:
             self._act()
             self._batches = self._rollout.batches(self._dealer)
             samples = next(self._batches)
-        self._note(self._learn(samples, self._constants))
+        answers = self._learn(samples, self._constants)
         if self._local_steps % _COUNT_EVERY == 0:
             self._count_live_units(samples)
         self._local_steps += 1
@@ -120,6 +120,7 @@ class Actor:
             # Before it is written into what all threads share.
             raise _diverged(f"a gradient has the norm {norm}")
         self.tally.add(gradient_norm=norm)
+        self._note(answers)
         return self.gradient
 
     def _act(self) -> None:

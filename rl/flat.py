@@ -83,8 +83,7 @@ def bind(module: nn.Module, vector: Vector) -> None:
     """Make every parameter of a network a view of a vector.
 
     The network then computes with the numbers of the vector, and forgets its own.
-    Several networks may be bound to the same vector, one per thread. Bind gradients
-    likewise, if wanted, by a vector of their own.
+    Several networks may be bound to the same vector, one per thread.
 
     Parameters
     ----------

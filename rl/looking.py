@@ -52,4 +52,4 @@ class Looker:
 
 def known_to_kernels(network: nn.Module) -> bool:
     """Whether `dpsvi.rl.kernels.network` does what the network does."""
-    return type(network) is MnihNetwork and network.is_plain()
+    return isinstance(network, MnihNetwork) and network.is_plain()

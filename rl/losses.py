@@ -21,9 +21,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dpsvi.compiling import FASTMATH, kernel
+from dpsvi.rl.kernels.loss import differentiate
 
-__all__ = ["LossConstants", "LossGradient", "differentiate", "loss_gradient"]
+__all__ = ["LossConstants", "LossGradient", "loss_gradient"]
 
 Floats = NDArray[np.float32]
 
@@ -103,61 +103,3 @@ def loss_gradient(
         to_values,
     )
     return LossGradient(to_logits, to_values[:, 0], entropy)
-
-
-@kernel(fastmath=FASTMATH)
-def differentiate(
-    logits: Any,
-    values: Any,
-    samples: Any,
-    constants: Any,
-    to_logits: Any,
-    to_values: Any,
-) -> Any:
-    """Fill both gradients, return the mean entropy; values are of shape (n, 1)."""
-    actions, advantages, returns, before = samples
-    bonus, value_coefficient, clip = constants
-    n, n_actions = logits.shape
-    total = 0.0
-    logs = np.empty(n_actions, np.float64)
-    for i in range(n):
-        _log_softmax(logits[i], logs)
-        entropy = 0.0
-        for a in range(n_actions):
-            # Not of an action that is ruled out, whose logarithm is infinite.
-            if logs[a] != -np.inf:
-                entropy -= np.exp(logs[a]) * logs[a]
-        total += entropy
-        pull = advantages[i] * _factor(
-            logs[actions[i]] - before[i], advantages[i], clip
-        )
-        for a in range(n_actions):
-            chance = np.exp(logs[a])
-            slope = pull * (chance - (1.0 if a == actions[i] else 0.0))
-            if logs[a] != -np.inf:
-                slope += bonus * chance * (logs[a] + entropy)
-            to_logits[i, a] = slope / n
-        error = np.float64(values[i, 0]) - returns[i]
-        to_values[i, 0] = value_coefficient * error / n
-    return total / n
-
-
-@kernel(fastmath=FASTMATH)
-def _factor(log_ratio: Any, advantage: Any, clip: Any) -> Any:
-    """By how much a sample counts more than one of the policy that has acted."""
-    if clip < 0.0:
-        return 1.0
-    ratio = np.exp(np.float64(log_ratio))
-    moved = ratio - 1.0 if advantage > 0 else 1.0 - ratio
-    return 0.0 if moved > clip else ratio
-
-
-@kernel(fastmath=FASTMATH)
-def _log_softmax(logits: Any, out: Any) -> None:
-    highest = logits.max()
-    total = 0.0
-    for a in range(logits.size):
-        out[a] = np.float64(logits[a]) - highest
-        total += np.exp(out[a])
-    for a in range(logits.size):
-        out[a] -= np.log(total)

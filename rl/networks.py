@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import copy
 import math
-import operator
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -97,7 +96,7 @@ class MnihNetwork(_ActorCritic):
         self.policy = nn.Linear(256, n_actions)
         self.value = nn.Linear(256, 1)
         _initialise(self, gain=math.sqrt(2.0))
-        self._made = tuple(self.body)
+        self._made = (*self.body, self.policy, self.value)
 
     def features(self, observations: Tensor) -> Tensor:
         """Last hidden layer; screens are brought to mean 0 and deviation 1 here.
@@ -114,20 +113,18 @@ class MnihNetwork(_ActorCritic):
         features: Tensor = self.body(plain)
         return features
 
-    def layers(self) -> tuple[Any, ...]:
-        """Those with parameters: two convolutions, the hidden layer, the heads."""
-        return self.body[0], self.body[2], self.body[5], self.policy, self.value
-
     def is_plain(self) -> bool:
         """Whether kernels may stand in for the layers: all are as they were made.
 
-        A layer that somebody has exchanged, converted, or looks at by a hook is left
-        to torch.
+        What somebody has added, exchanged, converted, or looks at by a hook is left to
+        torch.
         """
+        layers = (*self.body, self.policy, self.value)
         weight = self.value.weight
         return (
-            all(map(operator.is_, self._made, self.body))
-            and not any(map(_is_watched, (self, *self._made, self.policy, self.value)))
+            layers == self._made
+            and not any(map(_is_changed, (*layers, self.body, self)))
+            and not any(weights._backward_hooks for weights in self.parameters())
             and (weight.dtype, weight.device.type) == (torch.float32, "cpu")
         )
 
@@ -145,6 +142,10 @@ class MnihNetwork(_ActorCritic):
     def channels_first(self, observations: Tensor) -> Tensor:
         """A view of shape (n, channels, height, width)."""
         return observations.permute(0, 3, 1, 2) if self._channels_last else observations
+
+
+# Parametrised layers have other classes.
+_PLAIN = {MnihNetwork, nn.Sequential, nn.Conv2d, nn.ReLU, nn.Flatten, nn.Linear}
 
 
 class VectorNetwork(_ActorCritic):
@@ -258,8 +259,15 @@ def _try(network: nn.Module, spec: EnvironmentSpec) -> None:
         )
 
 
-def _is_watched(layer: nn.Module) -> bool:
-    return bool(layer._forward_hooks or layer._forward_pre_hooks)
+def _is_changed(module: nn.Module) -> bool:
+    """Whether a module is watched by hooks, or is no more of the class it was."""
+    hooks = (
+        module._forward_hooks,
+        module._forward_pre_hooks,
+        module._backward_hooks,
+        module._backward_pre_hooks,
+    )
+    return any(hooks) or type(module) not in _PLAIN
 
 
 def _cells(pixels: int) -> int:

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from scipy.special import softmax
+from torch import nn
 
 from dpsvi.engine.files import PathLike
 from dpsvi.rl import networks
 from dpsvi.rl.flat import Vector, bind, vector_of
+from dpsvi.rl.looking import Floats, Looker, known_to_kernels
 from dpsvi.rl.networks import Network, network_for
 from dpsvi.rl.protocol import Protocol
 from dpsvi.rl.safe import Saved, read_saved, write_saved
@@ -132,7 +134,7 @@ class Policy:
         """
         if deterministic:
             logits, _ = self._look(observations)
-            return np.asarray(logits.argmax(dim=-1).numpy(), dtype=np.int64)
+            return np.asarray(logits.argmax(axis=-1), dtype=np.int64)
         chances = np.cumsum(self.probabilities(observations), axis=-1)
         drawn = (generator or np.random.default_rng()).random(len(chances))
         # The last sum may fall short of 1 by rounding.
@@ -143,13 +145,13 @@ class Policy:
     def probabilities(self, observations: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Probability of each action, of shape (n, n_actions)."""
         logits, _ = self._look(observations)
-        chances = torch.softmax(logits.double(), dim=-1)
-        return np.asarray(chances.numpy(), dtype=np.float64)
+        chances: npt.NDArray[np.float64] = softmax(logits.astype(np.float64), axis=-1)
+        return chances
 
     def values(self, observations: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """What the critic expects to come, discounted, of shape (n,)."""
         _, values = self._look(observations)
-        return np.asarray(values.numpy(), dtype=np.float32)
+        return np.asarray(values, dtype=np.float32)
 
     def save(self, path: PathLike) -> None:
         """Write a safetensors file, whole or not at all; `load` reads it.
@@ -169,11 +171,11 @@ class Policy:
         saved = Saved(self.spec, _class_name(self.network), asdict(self.provenance))
         write_saved(path, saved, arrays)
 
-    def _look(self, observations: npt.ArrayLike) -> tuple[Tensor, Tensor]:
-        batch = self._checked(observations)
-        with torch.inference_mode():
-            logits, values = self.network(torch.from_numpy(batch))
-        return logits, values
+    def _look(self, observations: npt.ArrayLike) -> tuple[Floats, Floats]:
+        # The network is the user's to change: its parameters are taken each time.
+        known = known_to_kernels(self.network)
+        theta = self.vector if known else np.empty(0, np.float32)
+        return Looker(self.network, theta)(self._checked(observations))
 
     def _checked(self, observations: npt.ArrayLike) -> Observations:
         batch = np.ascontiguousarray(observations, dtype=self.spec.observation_dtype)

@@ -121,9 +121,10 @@ def normalised(advantages: NDArray[np.floating]) -> NDArray[np.floating]:
     Keeps the balance with the entropy bonus while rewards are rare and advantages
     tiny.
     """
-    scaled: NDArray[np.floating] = advantages - advantages.mean()
-    scaled /= advantages.std() + 1e-8
-    return scaled
+    # In 64 bits, or those that are all alike would get a deviation of rounding.
+    exact = advantages.astype(np.float64)
+    scaled: NDArray[np.floating] = (exact - exact.mean()) / (exact.std() + 1e-8)
+    return scaled.astype(advantages.dtype)
 
 
 def _check_shapes(

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import dpsvi
+from dpsvi import datasets
 
 ROOT = Path(dpsvi.__file__).parent
 CLUSTER_AND_PICTURES = ["torch", "distributed", "dask", "matplotlib"]
@@ -82,6 +83,17 @@ def test_the_estimator_needs_no_pictures_and_no_cluster() -> None:
     loaded = newly_loaded("from dpsvi import DPSVILatentDirichletAllocation")
     assert {"numba", "sklearn"} <= loaded
     assert not loaded & {*CLUSTER_AND_PICTURES}
+
+
+def test_documents_are_read_without_pandas(tmp_path: Path) -> None:
+    folder = tmp_path / "corpus"
+    datasets.make_corpus(n_documents=20, random_state=0).save(folder)
+    loaded = newly_loaded(
+        "from dpsvi.datasets import open_corpus\n"
+        f"assert open_corpus({str(folder)!r}).read(0).nnz"
+    )
+    assert "pyarrow" in loaded
+    assert "pandas" not in loaded
 
 
 def test_a_name_that_is_not_there() -> None:

@@ -45,8 +45,6 @@ def fill_features(
     """
     n, channels, height, width = screens.shape
     depth = 16 * channels
-    if (w1.size, b1.size, w2.size, b2.size) != (64 * depth, 16, 8192, 32):
-        raise ValueError("the weights of the convolutions have other shapes")
     if height < 20 or width < 20:
         raise ValueError("the screens are smaller than 20 pixels")
     sizes = grid_sizes(height, width)
@@ -116,7 +114,7 @@ def fill_gradients(
         start = i * step
         add_second_gradient(first, start, sizes, framed, total2)
         send_back(framed, sizes, back, sent)
-        _mask(first[start : start + step], sizes[1], wide, sent)
+        _mask(first[start : start + step], sizes[1], sent)
         add_bias_gradient(sent, 0, wide * 16, sizes[1], to_b1)
         fold_screen(screens[i], cells)
         add_first_gradient(cells, sizes, depth, sent, wide, total1)
@@ -139,7 +137,7 @@ def _frame(features: Any, given: Any, left: Any, frame: Any, framed: Any) -> Non
 
 
 @kernel(fastmath=FASTMATH)
-def _mask(first: Any, grid: Any, wide: Any, sent: Any) -> None:
+def _mask(first: Any, grid: Any, sent: Any) -> None:
     """Let a gradient through where a unit is on."""
     rows, columns = grid
     units, passing = first.reshape(rows, -1), sent.reshape(rows, -1)

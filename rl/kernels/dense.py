@@ -1,7 +1,7 @@
 """Dense layers by kernels: forward, and the gradients of weights and inputs.
 
-A batch is an array of rows, more of them than samples (see `padded_rows`). What the
-others hold is of no account forward; backward it is zero.
+A batch is an array of rows, more of them than samples (see `padded_rows`); what the
+others hold is of no account.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dpsvi.rl.kernels.tiles import (
 
 __all__ = ["dense", "fill_dense_gradient", "padded_rows", "send_dense_back"]
 
-# Inputs whose weights are worked on at a time: they stay in the first cache.
+# Inputs worked on at a time: those of all samples stay in the first cache.
 _COLUMNS = 10 * TILE_WIDTH
 
 
@@ -37,8 +37,6 @@ def dense(given: Any, layer: Any) -> Any:
     """Outputs of a layer, given padded rows and a pair of weights and biases."""
     weight, bias = layer
     n, length = given.shape
-    if weight.size != bias.size * length:
-        raise ValueError("the weights of a dense layer have another shape")
     out = np.empty((n, bias.size), np.float32)
     for i in range(n):
         for u in range(bias.size):

@@ -20,8 +20,8 @@ from dpsvi.rl.kernels.dense import (
     padded_rows,
     send_dense_back,
 )
+from dpsvi.rl.kernels.loss import differentiate
 from dpsvi.rl.kernels.tiles import TILE
-from dpsvi.rl.losses import differentiate
 
 __all__ = ["learn", "look"]
 
@@ -37,16 +37,7 @@ def look(screens: Any, theta: Any, logits: Any, values: Any) -> None:
     logits : float32 ndarray of shape (n, n_actions)
     values : float32 ndarray of shape (n, 1)
     """
-    first, second, hidden, policy, value = _layers(theta, screens, logits)
-    n, _, height, width = screens.shape
-    _, (high, across), (rows, columns) = grid_sizes(height, width)
-    seen = np.empty((high * tiled(across) + 2 * TILE) * 16, np.float32)
-    features = np.zeros((padded_rows(n), 32 * rows * columns), np.float32)
-    fill_features(screens, *first, *second, seen, False, features)
-    units = dense(features, hidden)
-    _rectify(units)
-    _copy(dense(units, policy), logits)
-    _copy(dense(units, value), values)
+    _forward(screens, _layers(theta, screens, logits), False, logits, values)
 
 
 @kernel(fastmath=FASTMATH)
@@ -66,24 +57,17 @@ def learn(
     screens, theta, logits, values
         As in `look`.
     samples, constants : tuple
-        As in `dpsvi.rl.losses.differentiate`.
+        As in `dpsvi.rl.kernels.loss.differentiate`.
     gradient : float32 ndarray of shape (n_parameters,)
         Filled.
     """
-    first, second, hidden, policy, value = _layers(theta, screens, logits)
+    layers = _layers(theta, screens, logits)
+    kept, features, units = _forward(screens, layers, True, logits, values)
+    _, second, hidden, policy, value = layers
     to_first, to_second, to_hidden, to_policy, to_value = _layers(
         gradient, screens, logits
     )
-    n, _, height, width = screens.shape
-    _, (high, across), (rows, columns) = grid_sizes(height, width)
-    kept = np.empty((n * high * tiled(across) + 2 * TILE) * 16, np.float32)
-    features = np.zeros((padded_rows(n), 32 * rows * columns), np.float32)
-    fill_features(screens, *first, *second, kept, True, features)
-    units = dense(features, hidden)
-    _rectify(units)
-    _copy(dense(units, policy), logits)
-    _copy(dense(units, value), values)
-
+    n = len(screens)
     to_logits = np.zeros((len(units), logits.shape[1]), np.float32)
     to_values = np.zeros((len(units), 1), np.float32)
     entropy = differentiate(logits, values, samples, constants, to_logits, to_values)
@@ -131,11 +115,26 @@ def _layers(flat: Any, screens: Any, logits: Any) -> Any:
 
 
 @kernel(fastmath=FASTMATH)
-def _rectify(units: Any) -> None:
-    # So that NaN stays NaN.
+def _forward(screens: Any, layers: Any, keep: Any, logits: Any, values: Any) -> Any:
+    """Fill logits and values; return the outputs of the three layers before.
+
+    Those of the first convolution are kept of all screens, or of the last one alone.
+    """
+    first, second, hidden, policy, value = layers
+    n, _, height, width = screens.shape
+    _, (high, across), (rows, columns) = grid_sizes(height, width)
+    n_kept = n if keep else 1
+    kept = np.empty((n_kept * high * tiled(across) + 2 * TILE) * 16, np.float32)
+    features = np.zeros((padded_rows(n), 32 * rows * columns), np.float32)
+    fill_features(screens, *first, *second, kept, keep, features)
+    units = dense(features, hidden)
     for i in range(units.shape[0]):
         for u in range(units.shape[1]):
+            # So that NaN stays NaN.
             units[i, u] = np.float32(0) if units[i, u] <= 0 else units[i, u]
+    _copy(dense(units, policy), logits)
+    _copy(dense(units, value), values)
+    return kept, features, units
 
 
 @kernel(fastmath=FASTMATH)

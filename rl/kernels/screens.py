@@ -14,10 +14,10 @@ import numpy as np
 from dpsvi.compiling import FASTMATH, kernel
 from dpsvi.rl.kernels.tiles import four_bytes
 
-__all__ = ["CELL", "fold_screen"]
+__all__ = ["fold_screen"]
 
-#: Width and height of a cell.
-CELL = 4
+# Width and height of a cell.
+_CELL = 4
 # Bytes whose squares are added up in 32 bits.
 _RUN = 4096
 _EPSILON = 1e-5
@@ -47,13 +47,13 @@ def _write(screen: Any, shift: Any, factor: Any, cells: Any) -> None:
     channels, height, width = screen.shape
     pixels = screen.reshape(-1)
     to = 0
-    for y in range(0, CELL * (height // CELL), CELL):
-        for x in range(0, CELL * (width // CELL), CELL):
+    for y in range(0, _CELL * (height // _CELL), _CELL):
+        for x in range(0, _CELL * (width // _CELL), _CELL):
             for c in range(channels):
-                for inside in range(CELL):
+                for inside in range(_CELL):
                     begin = (c * height + y + inside) * width + x
                     four_bytes(cells, to, pixels, begin, shift, factor)
-                    to += CELL
+                    to += _CELL
 
 
 @kernel(fastmath=FASTMATH)

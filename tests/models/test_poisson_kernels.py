@@ -99,3 +99,17 @@ def test_activities_do_not_depend_on_threads() -> None:
     empty = np.flatnonzero(np.diff(counts.indptr) == 0)
     assert empty.size
     np.testing.assert_allclose(one[empty], np.tile(0.4 / rates, (empty.size, 1)), 1e-4)
+
+
+@pytest.mark.parametrize(("n_rows", "n_features"), [(40, 9), (2, 5000)])
+def test_activities_are_those_of_a_mini_batch(n_rows: int, n_features: int) -> None:
+    """With the words prepared once, and, where few are met, batch by batch."""
+    counts, q = make((n_rows, n_features, 4, 0), "float32")
+    assert (counts.nnz > n_features) == (n_features == 9)
+    parameters = parameters_of(q.shapes, q.rates, 0.1, 0.2)
+    given: dict[str, Any] = {"shape": 0.4, "rate": 1.0}
+    given |= {"tolerance": 1e-4, "max_iterations": 50}
+    inference = RowInference(counts, 4, 0.4, 1.0, 1e-4, 50)
+    inference.infer(np.arange(n_rows, dtype=np.int32), parameters, 1.0)
+    found = activities_of(counts, parameters, 1, **given)
+    np.testing.assert_allclose(found, inference.activities(), rtol=1e-5)

@@ -11,10 +11,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
+from torch.nn.utils import parametrize
 
 from dpsvi.rl.drawing import draw
 from dpsvi.rl.learning import Answers, Learner
-from dpsvi.rl.liveness import live_units
 from dpsvi.rl.looking import Looker
 from dpsvi.rl.losses import LossConstants, loss_gradient
 from dpsvi.rl.networks import MnihNetwork, bind, vector_of
@@ -29,11 +29,13 @@ def make_screens(n: int, *shape: int) -> torch.Tensor:
     return torch.from_numpy(numbers)
 
 
-def make_network(shape: tuple[int, ...], seed: int = 0) -> MnihNetwork:
+def make_network(
+    shape: tuple[int, ...], seed: int = 0, n_actions: int = 6
+) -> MnihNetwork:
     """Weights and biases that matter, in one vector as actors have them."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        network = MnihNetwork(shape, 6).eval()
+        network = MnihNetwork(shape, n_actions).eval()
         noise = np.random.default_rng(seed).normal(0, 0.05, len(vector_of(network)))
         bind(network, vector_of(network) + noise.astype(np.float32))
     return network
@@ -45,14 +47,14 @@ def looker(network: torch.nn.Module) -> Looker:
     return Looker(network, theta)
 
 
-def make_samples(screens: torch.Tensor) -> Samples:
+def make_samples(screens: torch.Tensor, n_actions: int = 6) -> Samples:
     """Whatever was seen, done and learned."""
     n, rng = len(screens), np.random.default_rng(1)
 
     def normal() -> np.ndarray:
         return rng.normal(size=n).astype(np.float32)
 
-    actions = rng.integers(6, size=n)
+    actions = rng.integers(n_actions, size=n)
     return Samples(screens.numpy(), actions, normal(), normal(), -1.8 + 0.1 * normal())
 
 
@@ -72,7 +74,7 @@ def learned(
 
 def by_torch(network: MnihNetwork, screens: torch.Tensor) -> Any:
     """The same network on floats, which no kernel touches, in 64 bits."""
-    twin = MnihNetwork(tuple(screens.shape[1:]), 6).double()
+    twin = MnihNetwork(tuple(screens.shape[1:]), network.policy.out_features).double()
     twin.load_state_dict(network.state_dict())
     seen = twin.channels_first(screens)
     plain = functional.layer_norm(seen.double(), seen.shape[1:])
@@ -120,10 +122,13 @@ def test_looking_is_the_forward_pass(shape: tuple[int, ...], n: int) -> None:
             np.testing.assert_allclose(one, other.detach(), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("n", [1, 5, 12, 13])
+@pytest.mark.parametrize(("n", "n_actions"), [(1, 1), (5, 2), (12, 5), (13, 18)])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_gradients_are_those_of_torch(shape: tuple[int, ...], n: int) -> None:
-    network, samples = make_network(shape), make_samples(make_screens(n, *shape))
+def test_gradients_are_those_of_torch(
+    shape: tuple[int, ...], n: int, n_actions: int
+) -> None:
+    network = make_network(shape, n_actions=n_actions)
+    samples = make_samples(make_screens(n, *shape), n_actions)
     twin, plain = by_torch(network, torch.from_numpy(samples.observations))
     logits, values = twin.heads(twin.body(plain))
     slopes = loss_gradient(
@@ -142,7 +147,8 @@ def test_gradients_are_those_of_torch(shape: tuple[int, ...], n: int) -> None:
         assert answers.entropy == pytest.approx(slopes.entropy, rel=1e-4)
         sizes = np.cumsum([part.size for part in expected])
         for one, other in zip(np.split(gradient, sizes[:-1]), expected, strict=True):
-            scale = np.abs(other).max()
+            # A policy of one action has nothing to learn.
+            scale = np.abs(other).max() or 1.0
             np.testing.assert_allclose(
                 one.reshape(other.shape) / scale, other / scale, rtol=1e-3, atol=1e-5
             )
@@ -222,28 +228,90 @@ class Shifted(MnihNetwork):
         return super().features(observations) + 1
 
 
-def test_what_the_kernels_do_not_know_is_left_to_torch() -> None:
-    screens = make_screens(2, 1, 20, 20)
-    changed = make_network((1, 20, 20))
-    changed.body[1] = torch.nn.ELU()
-    watched = make_network((1, 20, 20))
-    watched.policy.register_forward_hook(lambda *_: torch.zeros(2, 6))
-    own = Shifted((1, 20, 20), 6)
-    for network in (changed, watched, own):
-        look = looker(network)
-        assert not look._by_kernels
-        for one, other in zip(look(screens.numpy()), network(screens), strict=True):
-            np.testing.assert_array_equal(one, other.detach())
-    floats = functional.layer_norm(screens.float(), (1, 20, 20))
-    expected = changed.heads(changed.body(floats))
-    torch.testing.assert_close(changed(screens), expected, rtol=1e-4, atol=1e-5)
+def exchanged(network: MnihNetwork) -> None:
+    network.body[1] = torch.nn.ELU()
 
 
-def test_live_units_are_still_counted() -> None:
-    network, screens = make_network((4, 84, 84)), make_screens(5, 4, 84, 84)
-    with live_units(network) as units:
-        network(screens)
-    assert 0.0 < units.share <= 1.0
+def added(network: MnihNetwork) -> None:
+    network.body.append(torch.nn.Tanh())
+
+
+def another_head(network: MnihNetwork) -> None:
+    network.policy = torch.nn.Sequential(network.policy, torch.nn.Tanh())  # type: ignore[assignment]
+
+
+def watched_head(network: MnihNetwork) -> None:
+    network.policy.register_forward_hook(lambda *_: torch.zeros(5, 6))
+
+
+def watched_body(network: MnihNetwork) -> None:
+    network.body.register_forward_hook(lambda _, __, output: 2 * output)
+
+
+def watched_gradient(network: MnihNetwork) -> None:
+    next(network.parameters()).register_hook(lambda gradient: 2 * gradient)
+
+
+def parametrised(network: MnihNetwork) -> None:
+    class Doubled(torch.nn.Module):
+        def forward(self, weight: torch.Tensor) -> torch.Tensor:
+            return 2 * weight
+
+    parametrize.register_parametrization(network.body[5], "weight", Doubled())
+
+
+CHANGES = [
+    *(exchanged, added, another_head, watched_head, watched_body),
+    *(watched_gradient, parametrised),
+]
+
+
+@pytest.mark.parametrize("change", [*CHANGES, None])
+def test_what_the_kernels_do_not_know_is_left_to_torch(change: Any) -> None:
+    screens = make_screens(5, 1, 20, 20)
+    network = make_network((1, 20, 20))
+    if change is None:
+        network = Shifted((1, 20, 20), 6)
+    else:
+        change(network)
+    theta = vector_of(network)
+    bind(network, theta)
+    look = Looker(network, theta)
+    assert not look._by_kernels
+    for one, other in zip(look(screens.numpy()), network(screens), strict=True):
+        np.testing.assert_array_equal(one, other.detach())
+    learner = Learner(network, theta, np.empty_like(theta))
+    assert not learner._by_kernels
+    answers = learner(make_samples(screens), CONSTANTS)
+    np.testing.assert_array_equal(answers.logits, network(screens)[0].detach())
+
+
+class Apart(torch.nn.Module):
+    """Policy and value share nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.policy, self.value = torch.nn.Linear(3, 6), torch.nn.Linear(3, 1)
+
+    def forward(self, seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.policy(seen), self.value(seen).squeeze(-1)
+
+
+def test_a_policy_may_learn_without_its_values() -> None:
+    network = Apart()
+    network.value.requires_grad_(False)
+    seen = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    samples = make_samples(seen)
+    theta = vector_of(network)
+    bind(network, theta)
+    gradient = np.full_like(theta, np.nan)
+    Learner(network, theta, gradient)(samples, CONSTANTS)
+    slopes = loss_gradient(
+        *(one.detach().numpy() for one in network(seen)), samples[1:], CONSTANTS
+    )
+    expected = slopes.logits.T @ seen.numpy()
+    np.testing.assert_allclose(gradient[:18], expected.ravel(), rtol=1e-4, atol=1e-6)
+    assert (gradient[-4:] == 0).all()
 
 
 @pytest.mark.parametrize("shape", [(3, 84, 84), (4, 19, 84), (4, 84, 96)])

@@ -42,7 +42,7 @@ class RowInference(Inference):
     Attributes
     ----------
     rates : ndarray of shape (n_components,)
-        g, the rates of q(θ), of the mini-batch that came last.
+        g, the rates of q(θ), as `infer` or `table` has found them last.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class RowInference(Inference):
         self.rates = np.ones(n_components)
 
     def activities(self) -> NDArray[np.float64]:
-        """Return E[θ] of the rows of the mini-batch."""
+        """Return E[θ] of the rows of the mini-batch, after `infer`."""
         return self.gammas[:, : self.n_topics] / self.rates
 
     def _factors(self, read: Any, scale: float) -> NDArray[Any]:
