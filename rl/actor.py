@@ -19,12 +19,13 @@ from dpsvi.rl.drawing import draw
 from dpsvi.rl.environments import Environments, Step
 from dpsvi.rl.learning import Answers, Learner
 from dpsvi.rl.liveness import live_units
-from dpsvi.rl.looking import Floats, Looker
+from dpsvi.rl.looking import Looker
 from dpsvi.rl.losses import LossConstants
 from dpsvi.rl.networks import bind
 from dpsvi.rl.optimisers import Vector, clip_by_norm
 from dpsvi.rl.rollout import Rollout, Samples
 from dpsvi.rl.settings import Settings
+from dpsvi.rl.stepping import Floats
 from dpsvi.rl.tally import Tally
 
 __all__ = ["Actor"]

@@ -10,9 +10,10 @@ from torch import nn
 
 from dpsvi.rl.flat import Vector, bind_gradients
 from dpsvi.rl.kernels.network import learn
-from dpsvi.rl.looking import Floats, known_to_kernels
+from dpsvi.rl.looking import known_to_kernels
 from dpsvi.rl.losses import LossConstants, loss_gradient
 from dpsvi.rl.rollout import Samples
+from dpsvi.rl.stepping import Floats
 
 __all__ = ["Answers", "Learner"]
 

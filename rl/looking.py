@@ -12,10 +12,9 @@ from torch import nn
 from dpsvi.rl.flat import Vector
 from dpsvi.rl.kernels.network import look
 from dpsvi.rl.networks import MnihNetwork
+from dpsvi.rl.stepping import Floats
 
-__all__ = ["Floats", "Looker", "known_to_kernels"]
-
-Floats = NDArray[np.float32]
+__all__ = ["Looker", "known_to_kernels"]
 
 
 class Looker:

@@ -19,13 +19,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dpsvi.rl.kernels.loss import differentiate
+from dpsvi.rl.stepping import Floats
 
 __all__ = ["LossConstants", "LossGradient", "loss_gradient"]
-
-Floats = NDArray[np.float32]
 
 
 class LossConstants(NamedTuple):

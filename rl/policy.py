@@ -14,11 +14,11 @@ from torch import nn
 from dpsvi.engine.files import PathLike
 from dpsvi.rl import networks
 from dpsvi.rl.flat import Vector, bind, vector_of
-from dpsvi.rl.looking import Floats, Looker, known_to_kernels
+from dpsvi.rl.looking import Looker, known_to_kernels
 from dpsvi.rl.networks import Network, network_for
 from dpsvi.rl.protocol import Protocol
 from dpsvi.rl.safe import Saved, read_saved, write_saved
-from dpsvi.rl.stepping import EnvironmentSpec, Observations
+from dpsvi.rl.stepping import EnvironmentSpec, Floats, Observations
 
 __all__ = ["Policy", "Provenance", "load"]
 
