@@ -22,6 +22,7 @@ _COLOURS = {
     "tomotopy_lda": "#cc79a7",
     "vw_lda": "#56b4e9",
     "spark_lda": "#8a6d00",
+    "artm_lda": "#444444",
 }
 
 

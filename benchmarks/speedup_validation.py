@@ -1,21 +1,23 @@
 """Does the model of speed-up say what real workers do?
 
-Runs 1, 2 and 4 Dask worker processes whose steps sleep, so that few cores carry them
-all, against a master that needs a little more time for each push than it has to. Costs
-are calibrated without these runs: steps and pushes in this process, exchanges with
-workers that do nothing else. Each repetition calibrates anew just before its runs, and
-the table has the medians over repetitions. Prints Markdown.
+Runs 1, 2 and 4 Dask worker processes against a master that needs a little more time for
+each push than it has to. Their steps sleep, so that few cores carry them all, or, with
+``--steps topics``, they fit topics and share the cores. Costs are calibrated without
+these runs: steps and pushes in this process, exchanges with workers that do nothing
+else. Each repetition calibrates anew just before its runs, and the table has the
+medians over repetitions. Prints Markdown.
 
     python benchmarks/speedup_validation.py --picture speedup_validation.png
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import matplotlib
@@ -26,16 +28,19 @@ from distributed import Client
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
+from dpsvi.engine import Problem
 from dpsvi.theory.speedup import (
     Comparison,
     Costs,
     Sleeping,
+    calibrate,
     compare,
     costs_of,
     local_cluster,
     measure_exchange,
     measure_rounds,
     simulate,
+    topics_problem,
 )
 
 # Okabe and Ito's colours, told apart by colour-blind readers too.
@@ -46,12 +51,32 @@ SPREAD = 0.1
 ROUNDS = 40
 
 
+class Trial(NamedTuple):
+    """What runs, and what its calibration says of it."""
+
+    problem: Problem
+    shard: Any
+    costs: Costs
+    local_steps: int = 1
+    spread: float = SPREAD
+    one_host: bool = False
+
+    @property
+    def setting(self) -> dict[str, Any]:
+        """What a run and its simulation have in common besides the costs."""
+        return {
+            "local_steps": self.local_steps,
+            "spread": self.spread,
+            "one_host": self.one_host,
+        }
+
+
 @dataclass
 class Case:
     """A master's delay, with what was calibrated and measured for it."""
 
     delay: float
-    costs: list[Costs] = field(default_factory=list)
+    trials: list[Trial] = field(default_factory=list)
     runs: dict[int, list[Comparison]] = field(default_factory=dict)
 
     def middle(self, n_workers: int, of: Callable[[Comparison], float]) -> float:
@@ -65,24 +90,65 @@ class Case:
             *("handling_seconds", "latency"),
         )
         middles = {
-            name: median(getattr(costs, name) for costs in self.costs) for name in names
+            name: median(getattr(trial.costs, name) for trial in self.trials)
+            for name in names
         }
-        return replace(self.costs[0], **middles)
+        return replace(self.trials[0].costs, **middles)
+
+
+class Delayed:
+    """A problem whose master sleeps besides, at each push."""
+
+    def __init__(self, problem: Any, seconds: float) -> None:
+        self._problem, self._seconds = problem, seconds
+        self.additive = problem.additive
+        self.initial_parameters = problem.initial_parameters
+        self.open_worker = problem.open_worker
+        self.extract = problem.extract
+
+    def merge(self, parameters: Any, payloads: Any, rates: Any) -> Any:
+        """Sleep, and merge."""
+        time.sleep(self._seconds * len(payloads))
+        return self._problem.merge(parameters, payloads, rates)
+
+
+def sleeping(client: Client, delay: float, step: float) -> Trial:
+    """Steps that take a core no time."""
+    exchange = measure_exchange(client, rounds=ROUNDS, pause=step)
+    problem = Sleeping(step_seconds=step, spread=SPREAD, push_seconds=delay)
+    own = measure_rounds(problem, None, rounds=ROUNDS)
+    costs = costs_of(own, latency=exchange.latency, handling=exchange.handling)
+    return Trial(problem, None, costs)
+
+
+def topics(client: Client, delay: float, step: float) -> Trial:
+    """Rounds of about so many seconds that work, on cores that all share."""
+    fitted, shard = topics_problem()
+    problem = Delayed(fitted, delay)
+    alone = measure_rounds(problem, shard, local_steps=8).working / 8
+    steps = max(1, round(step / alone))
+    found = calibrate(
+        problem, shard, local_steps=steps, rounds=ROUNDS // 2, client=client
+    )
+    return Trial(problem, shard, found.costs, steps, found.rounds.spread, True)
 
 
 def repetition(
-    client: Client, cases: list[Case], workers: Sequence[int], step: float, rounds: int
+    client: Client,
+    cases: list[Case],
+    workers: Sequence[int],
+    trial_of: Callable[[float], Trial],
+    rounds: int,
 ) -> None:
     """Calibrate, and run all cases."""
-    exchange = measure_exchange(client, rounds=ROUNDS, pause=step)
     for case in cases:
-        problem = Sleeping(step_seconds=step, spread=SPREAD, push_seconds=case.delay)
-        own = measure_rounds(problem, None, rounds=ROUNDS)
-        costs = costs_of(own, latency=exchange.latency, handling=exchange.handling)
-        case.costs.append(costs)
+        trial = trial_of(case.delay)
+        case.trials.append(trial)
         for n in workers:
             made = compare(
-                *(client, problem, [None] * n, costs), rounds=rounds * n, spread=SPREAD
+                *(client, trial.problem, [trial.shard] * n, trial.costs),
+                rounds=rounds * n,
+                **trial.setting,
             )
             case.runs.setdefault(n, []).append(made)
             click.echo(
@@ -154,7 +220,8 @@ def draw_case(axes: Axes, case: Case, workers: Sequence[int], colour: str) -> No
     """One delay."""
     costs, most = case.middle_costs(), max(workers)
     numbers = list(range(1, 2 * most + 1))
-    rates = [simulate(costs, n, spread=SPREAD).throughput for n in numbers]
+    setting = case.trials[0].setting
+    rates = [simulate(costs, n, **setting).throughput for n in numbers]
     axes.plot(numbers[:most], rates[:most], "-", color=colour, linewidth=1.6)
     axes.plot(numbers[most - 1 :], rates[most - 1 :], ":", color=colour, linewidth=1.6)
     for n in workers:
@@ -189,13 +256,15 @@ def _numbers(context: Any, option: Any, value: str) -> list[float]:
     show_default=True,
     help="Of the master at each push, in ms.",
 )
-@click.option("--step", default=50.0, show_default=True, help="A step, in ms.")
+@click.option("--steps", type=click.Choice(["sleep", "topics"]), default="sleep")
+@click.option("--step", default=50.0, show_default=True, help="A round, in ms.")
 @click.option("--rounds", default=30, show_default=True, help="Per worker and run.")
 @click.option("--repeats", default=5, show_default=True)
 @click.option("--picture", type=click.Path(dir_okay=False, path_type=Path))
 def main(
     workers: list[float],
     delays: list[float],
+    steps: str,
     step: float,
     rounds: int,
     repeats: int,
@@ -208,8 +277,15 @@ def main(
         local_cluster(max(2, *sizes)) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
+        make = sleeping if steps == "sleep" else topics
         for _ in range(repeats):
-            repetition(client, cases, sizes, step / 1000, rounds)
+            repetition(
+                client,
+                cases,
+                sizes,
+                lambda delay: make(client, delay, step / 1000),
+                rounds,
+            )
     click.echo("\n".join(table(cases, sizes)))
     click.echo()
     for case in cases:

@@ -17,6 +17,7 @@ __all__ = ["EXPERIMENTS", "find"]
 #: What can be run, and what it looks into.
 EXPERIMENTS = {
     "theorem": "Theorem 3.1 and Corollary 1 on an objective with known constants",
+    "rules": "Eq. 13 on a corpus with known topics: perplexity against documents",
     "overwriting": "How many writes lock-free threads lose, α in the theory",
     "fig1": "Speed-up over serial SVI against the number of workers",
     "fig2": "Speed-up over serial SVI against the number of threads",

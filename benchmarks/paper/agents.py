@@ -7,6 +7,8 @@ import tempfile
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from dpsvi import rl
 from dpsvi.rl.environments import spec_of
 from dpsvi.rl.hsa2c import HSA2CProblem
@@ -45,7 +47,8 @@ def node_costs(env: str, *, rounds: int = 6) -> tuple[Costs, Costs]:
     problem = agent_problem(env)
     B = 2 * problem.settings.updates
     scaling, _ = measure_threads(problem, None, local_steps=B, rounds=rounds)
-    here = costs_of(measure_rounds(problem, None, local_steps=B, rounds=rounds))
+    alone = measure_rounds(problem, None, local_steps=B, rounds=rounds)
+    here = costs_of(alone, scaling)
     there = replace(here, threads=replace(scaling, cores=_CORES))
     return here, there.over(bandwidth=_BANDWIDTH, latency=_LATENCY)
 
@@ -59,7 +62,7 @@ class Reached:
     samples : float
         Agent steps until the score; infinity if it was not reached.
     score : float
-        At the end.
+        The highest on the way.
     """
 
     samples: float
@@ -102,4 +105,6 @@ def samples_to(
             **given,
         )
     reached = score is None or result.reason == "stopped"
-    return Reached(float(result.steps) if reached else math.inf, result.score)
+    # Before the first episode is over there is none.
+    best = np.nanmax([*result.history["score"], result.score, -math.inf])
+    return Reached(float(result.steps) if reached else math.inf, float(best))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from dpsvi.experiments.findings import Claim, Finding
 from dpsvi.experiments.speed_ups import (
     HERE,
@@ -14,7 +17,7 @@ from dpsvi.experiments.speed_ups import (
 from dpsvi.experiments.topics import study_of
 from dpsvi.theory.speedup.calibration import cores_at_hand
 
-__all__ = ["find"]
+__all__ = ["claims", "find"]
 
 _B = 15
 
@@ -28,29 +31,37 @@ def find(*, full: bool = False) -> Finding:
     study = study_of(full, n_topics=100, batch_size=128)
     costs, (cores, _) = {HERE: network_costs(study)[HERE]}, cores_at_hand()
     rows = simulated_rows(study, costs, [(1, p, _B) for p in (1, 2, 4, 6, 8, 10, 12)])
-    here = [p for p in (1, 2, 4, 6, 8, 12) if p <= cores]
+    # Twice as many threads as cores, too: what do those beyond them add?
+    here = sorted({1, cores, 2 * cores, *(p for p in (2, 4, 6, 8, 12) if p <= cores)})
     rows += [measured_row(study, 1, p, _B, rule) for p in here for rule in RULES]
-    found = {(row["p"], row["rule"], row["kind"]): row for row in rows}
-    six, twelve = (found[p, "samples", "simulated"] for p in (6, 12))
-    most = found[here[-1], "samples", "measured"]
     return Finding(
         "fig2",
         f"Speed-up against the number of threads (one worker, B = {_B})",
         rows,
-        [
-            Claim.judged(
-                "Threads speed up nearly linearly as far as there are cores",
-                most["pace"] > 0.75 * here[-1],
-                f"Measured: {here[-1]} threads do {most['pace']:.2f} times the work of "
-                f"one, and reach the perplexity {most['TSP']:.2f} times as soon as "
-                "serial SVI under rule 13b.",
-            ),
-            Claim.judged(
-                "and less beyond the six cores of a node",
-                twelve["pace"] < 1.5 * six["pace"],
-                f"Simulated: {six['pace']:.1f} times with 6 threads, "
-                f"{twelve['pace']:.1f} with 12.",
-            ),
-        ],
+        claims(rows, cores),
         lambda figure: draw(figure, rows, "p", "threads p"),
     )
+
+
+def claims(rows: Sequence[dict[str, Any]], cores: int) -> list[Claim]:
+    """Return what the paper says, and what the rows say of it."""
+    found = {(row["p"], row["kind"]): row for row in rows if row["rule"] == "samples"}
+    most, beyond = (found[p, "measured"] for p in (cores, 2 * cores))
+    six, twelve = (found[p, "simulated"] for p in (6, 12))
+    return [
+        Claim.judged(
+            "Threads speed up nearly linearly as far as there are cores",
+            most["pace"] > 0.75 * cores,
+            f"Measured: {cores} threads do {most['pace']:.2f} times the work of "
+            f"one, and reach the perplexity {most['TSP']:.2f} times as soon as "
+            "serial SVI under rule 13b.",
+        ),
+        Claim.judged(
+            "and less beyond the cores",
+            beyond["pace"] < 1.5 * most["pace"],
+            f"Measured: {2 * cores} threads on {cores} cores do {beyond['pace']:.2f} "
+            f"times the work of one. Nodes of six cores are simulated with this "
+            f"assumed: {six['pace']:.1f} times with 6 threads, {twelve['pace']:.1f} "
+            "with 12.",
+        ),
+    ]

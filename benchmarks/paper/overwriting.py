@@ -280,7 +280,12 @@ def _draw(figure: Any, rows: Sequence[dict[str, Any]], numbers: Sequence[int]) -
     worst, mean = figure.subplots(1, 2, sharey=True)
     _lines(worst, rows, numbers, "kept")
     _lines(mean, rows, numbers, "kept_on_average")
-    tidy(worst, "the number that loses most", "threads", "additions lost, 1 - α")
+    tidy(
+        worst,
+        "what loses most: a number, or the sum of a topic",
+        "threads",
+        "additions lost, 1 - α",
+    )
     tidy(mean, "all numbers together", "threads", "")
     figure.legend(
         *worst.get_legend_handles_labels(), frameon=False, loc="outside right center"

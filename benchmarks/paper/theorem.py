@@ -19,10 +19,9 @@ from dpsvi.theory import Layout
 
 __all__ = ["find", "judge", "looks"]
 
-_CHOSEN = (
-    " The rate is 2 / √T, chosen on trial runs: with 4 and 6 the slope was -0.53 and "
-    "-0.58, and with rates too small to get far in so few merges it is flatter."
-)
+# Rates of the factorisation are these over √T. With rates too small to get far in so
+# few merges G hardly falls at all.
+_SCALES = (2.0, 4.0, 6.0)
 #: A sweep's name, what varies, the layout and the rates if not those of Corollary 1.
 Look = tuple[str, float, Layout, dict[str, float]]
 
@@ -31,15 +30,16 @@ def find(*, full: bool = False) -> Finding:
     """Run all checks; `full` takes four times as many replicates, and longer runs."""
     study = Study(replicates=128 if full else 32)
     rows = [row_of(study, *look) for look in looks(64000 if full else 16000)]
-    for merges in (1000, 4000, 16000):
-        norm, error = factors_norm(merges, runs=8 if full else 4)
-        rows.append(
-            {
-                **dict.fromkeys(rows[0], ""),
-                **{"sweep": "T, factors", "value": merges},
-                **{"norm": norm, "error": error, "exchanges": merges},
-            }
-        )
+    for scale in _SCALES:
+        for merges in (1000, 4000, 16000):
+            norm, error = factors_norm(merges, scale, runs=8 if full else 4)
+            rows.append(
+                {
+                    **dict.fromkeys(rows[0], ""),
+                    **{"sweep": _factors(scale), "value": merges},
+                    **{"norm": norm, "error": error, "exchanges": merges},
+                }
+            )
     return Finding(
         "theorem",
         "Theorem 3.1 and Corollary 1",
@@ -47,6 +47,10 @@ def find(*, full: bool = False) -> Finding:
         judge(rows),
         lambda figure: draw(figure, rows),
     )
+
+
+def _factors(scale: float) -> str:
+    return f"T, factors, {scale:g} / √T"
 
 
 def looks(longest: int) -> Iterator[Look]:
@@ -76,9 +80,13 @@ def looks(longest: int) -> Iterator[Look]:
 
 
 def sized(steps: int, M: int, p: int, B: int) -> Layout:
-    """Share so many steps out."""
+    """Share so many steps out; p threads read p - 1 writes late."""
     return Layout(
-        merges=steps // (M * p * B), master_batch_size=M, n_threads=p, local_steps=B
+        merges=steps // (M * p * B),
+        master_batch_size=M,
+        n_threads=p,
+        local_steps=B,
+        read_delay=p - 1,
     )
 
 
@@ -104,8 +112,8 @@ def judge(rows: Sequence[dict[str, Any]]) -> list[Claim]:
     """Return the claims of the theorem and what the rows say of them."""
     return [
         _below_the_bound(rows),
-        _rate(rows, "T", "The rate of convergence is O(1/√T)"),
-        _rate(rows, "T, factors", "Matrix factorisation has the same rate", _CHOSEN),
+        _rate(rows),
+        _factors_rate(rows),
         _speed_up(rows),
         _staleness(rows),
         _large_steps(rows),
@@ -149,14 +157,27 @@ def _below_the_bound(rows: Sequence[dict[str, Any]]) -> Claim:
     )
 
 
-def _rate(
-    rows: Sequence[dict[str, Any]], sweep: str, text: str, note: str = ""
-) -> Claim:
-    found = slope([row["value"] for row in _of(rows, sweep)], _norms(rows, sweep))
+def _slope_of(rows: Sequence[dict[str, Any]], sweep: str) -> float:
+    return slope([row["value"] for row in _of(rows, sweep)], _norms(rows, sweep))
+
+
+def _rate(rows: Sequence[dict[str, Any]]) -> Claim:
+    found = _slope_of(rows, "T")
     return Claim.judged(
-        text,
+        "The rate of convergence is O(1/√T)",
         abs(found + 0.5) < 0.1,
-        f"The slope of log G against log T is {found:.2f}.{note}",
+        f"The slope of log G against log T is {found:.2f}.",
+    )
+
+
+def _factors_rate(rows: Sequence[dict[str, Any]]) -> Claim:
+    found = [_slope_of(rows, _factors(scale)) for scale in _SCALES]
+    return Claim.judged(
+        "Matrix factorisation has the same rate",
+        all(abs(each + 0.5) < 0.1 for each in found),
+        "The slope of log G against log T is "
+        f"{', '.join(f'{each:.2f}' for each in found)} with rates of "
+        f"{_listed(_SCALES)} over √T.",
     )
 
 
@@ -222,11 +243,12 @@ def _lost_writes(rows: Sequence[dict[str, Any]]) -> Claim:
 
 def _split(rows: Sequence[dict[str, Any]]) -> Claim:
     first, *_, last = _of(rows, "rho")
+    worse, promised = (last[key] / first[key] for key in ("norm", "bound"))
     return Claim.judged(
-        "A smaller global rate with larger local ones is no better",
-        last["norm"] > first["norm"],
-        f"ρ = {last['value']:g} makes G {last['norm'] / first['norm']:.2f} times as "
-        f"large; the bound grows {last['bound'] / first['bound']:.0f} times.",
+        "A smaller global rate with larger local ones is worse, but not by much",
+        1 < worse < 2 < promised,
+        f"ρ = {last['value']:g} makes G {worse:.2f} times as large; the bound grows "
+        f"{promised:.0f} times.",
     )
 
 

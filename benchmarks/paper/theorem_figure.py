@@ -22,7 +22,11 @@ def draw(figure: Any, rows: Rows) -> None:
         2, 3
     ).ravel()
     _points(by_merges, rows, "T", "location", 0)
-    _points(by_merges, rows, "T, factors", "factors", 1)
+    factors = dict.fromkeys(
+        row["sweep"] for row in rows if row["sweep"].startswith("T, factors")
+    )
+    for colour, sweep in enumerate(factors, 1):
+        _points(by_merges, rows, sweep, sweep.removeprefix("T, "), colour)
     _finish(by_merges, rows, "T", "merges T")
     plain(by_merges.xaxis)
     _points(by_delay, rows, "D", "γ of Corollary 1", 0)

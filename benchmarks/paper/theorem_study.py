@@ -55,6 +55,8 @@ class Measured:
         T from which Corollary 1 holds (Eq. 10), whatever rates the run had.
     exchanges : int
         Pushes in all.
+    staleness : int
+        The largest of a push.
     """
 
     norm: float
@@ -63,6 +65,7 @@ class Measured:
     condition: float
     fewest: float
     exchanges: int
+    staleness: int
 
 
 class Study:
@@ -121,6 +124,8 @@ class Study:
             local_steps=layout.round_steps,
             master_batch_size=layout.master_batch_size,
             global_rate=constant(rho),
+            # With M > 1 a worker would pull before its push is merged.
+            synchronous=layout.staleness == 0,
             seed=self._seed,
         )
         norms = _Norms(self._squares, self.objective.start(), layout.merges)
@@ -141,13 +146,14 @@ class Study:
             left / layout.kept,
             fewest_merges(self.constants, layout, rho=rho),
             done.counters.pushes,
+            int(done.history["staleness_max"].max()),
         )
 
     def _squares(self, parameters: Any) -> Any:
         return (self.objective.full_gradient(parameters) ** 2).sum(axis=1)
 
 
-def factors_norm(merges: int, runs: int = 4, scale: float = 2.0) -> tuple[float, float]:
+def factors_norm(merges: int, scale: float, runs: int = 4) -> tuple[float, float]:
     """Return G of factorising a noisy matrix, and its standard error over runs.
 
     Constants are not known, so the rate is scale / √T.

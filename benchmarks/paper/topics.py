@@ -41,6 +41,8 @@ _GRID = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 # More than this share of the documents at work at once, on parameters that know nothing
 # of each other, and runs depend on the size of the corpus more than on anything else.
 _ROOM = 0.25
+# Words that each known topic has as if seen, so that the prior does not count.
+_SURE = 1e9
 # The paper: a dictionary of the most frequent words, 5,000 documents held out. How many
 # words and topics is not told; these are those of Hoffman et al. (2013) for NYTimes.
 _WORDS, _TOPICS, _HELD_OUT = 8_000, 100, 5_000
@@ -158,6 +160,19 @@ class TopicStudy:
         """
         found = self.replay(n, p, B, step=self.step(rule, n, p, B), until=self.target)
         return self.documents_needed / found.documents_to(self.target)
+
+    def perplexity_of(self, topics: NDArray[np.float64]) -> float:
+        """Return the held-out perplexity of topics that are known.
+
+        Parameters
+        ----------
+        topics : ndarray of shape (n_topics, n_words)
+            Probabilities of words.
+        """
+        known = self.problem(0.01).empty_parameters()
+        known.weights[:, : self.n_topics] = _SURE * topics.T
+        known.sum_again()
+        return self._completion.perplexity(known)
 
     def under_way(self, n: int, p: int, B: int) -> int:
         """Return how many documents are worked on between two merges of all workers."""

@@ -47,6 +47,11 @@ class Clock:
     rates : ndarray of shape (n_steps,)
         ρ_t of the local steps t = 0, 1, ...; rates above 0.9 are cut to 0.9.
 
+    Raises
+    ------
+    ValueError
+        If a rate is negative or no number.
+
     Attributes
     ----------
     rates : ndarray of shape (n_steps,)
@@ -64,6 +69,12 @@ class Clock:
 
     def __init__(self, rates: NDArray[np.float64]) -> None:
         self.rates = np.minimum(np.asarray(rates, dtype=float), _HIGHEST_RATE)
+        wrong = ~(self.rates >= 0)
+        if wrong.any():
+            raise ValueError(
+                f"the rate of step {wrong.argmax()} is {self.rates[wrong.argmax()]}; "
+                "rates must be at least 0"
+            )
         self.log_scale = np.concatenate([[0.0], np.cumsum(np.log1p(-self.rates))])
 
     def furthest(self, start: int) -> int:

@@ -4,7 +4,8 @@
     Theorem 3.1 for given rates.
 `corollary_rates`, `corollary_bound`, `fewest_merges`
     Corollary 1: constant rates, Eq. 9 to 11.
-`expected_staleness`, `largest_staleness`, `most_workers`, `most_threads`
+`expected_staleness`, `largest_staleness`, `largest_read_delay`, `most_workers`,
+`most_threads`
     How much asynchrony Corollary 1 bears.
 `scaled_rates`
     Eq. 13: carry a tuned rate over to more threads, steps or pushes.
@@ -23,6 +24,7 @@ from dpsvi.theory.corollary import (
     corollary_rates,
     expected_staleness,
     fewest_merges,
+    largest_read_delay,
     largest_staleness,
     most_threads,
     most_workers,
@@ -48,6 +50,7 @@ __all__ = [
     "estimate_constants",
     "expected_staleness",
     "fewest_merges",
+    "largest_read_delay",
     "largest_staleness",
     "lemma_factor",
     "local_steps_to_break_even",

@@ -37,8 +37,8 @@ class Recommendation:
         n: at most what was offered.
     workers_that_help, threads_that_help : int
         The largest numbers for which Corollary 1 holds, each beside the recommended
-        number of the other; beyond them more are not proven to help. Never fewer
-        than 1.
+        number of the other; beyond them it does not promise that more help. Never
+        fewer than 1.
     bound : float
         What Corollary 1 promises for the mean squared gradient norm.
     proven : bool

@@ -7,6 +7,7 @@ are worked out anew (see `dpsvi.theory.theorem`).
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Literal
 
 from dpsvi.theory.search import largest
@@ -17,6 +18,7 @@ __all__ = [
     "corollary_rates",
     "expected_staleness",
     "fewest_merges",
+    "largest_read_delay",
     "largest_staleness",
     "most_threads",
     "most_workers",
@@ -103,7 +105,9 @@ def scaled_rates(
     Parameters
     ----------
     base_rate : float
-        The rate that was best with one worker, thread, local step and push.
+        The rate that was best with one worker, thread, local step and push: used as
+        both rates, so that a step is its square. For "sqrt" the local rate that was
+        best with a global rate of 1: the step itself.
     M, p, B : int
         Pushes per merge, threads per worker, local steps per thread.
     rule : {"corollary", "samples", "sqrt"}, default="corollary"
@@ -195,6 +199,8 @@ def largest_staleness(constants: Constants, layout: Layout) -> int:
 
     .. math:: D + 1 \le \frac{\alpha V}{4}\sqrt{\frac{T}{L\Delta MpB}}
 
+    By the first term of `fewest_merges`; the second has no D.
+
     Returns
     -------
     int
@@ -210,6 +216,34 @@ def largest_staleness(constants: Constants, layout: Layout) -> int:
     root = math.sqrt(layout.merges / (L * gap * layout.merge_steps))
     # An integer may come out a rounding below itself.
     return math.floor(layout.kept * V / 4 * root * (1 + 1e-12)) - 1
+
+
+def largest_read_delay(
+    constants: Constants, layout: Layout, *, rho: float = 1.0
+) -> int:
+    r"""Return the largest D' that Corollary 1 bears; it grows as the fourth root of T.
+
+    .. math:: 3D'^2 \le \frac{2\rho^2V\sqrt{MpBT}}{\sqrt{L\Delta}}
+        - \frac{(pB-1)(2pB-1)}2
+
+    By the second term of `fewest_merges`; the first has no D'.
+
+    Returns
+    -------
+    int
+        The largest D'; -1 if even reads that miss nothing ask for more merges.
+
+    Examples
+    --------
+    >>> constants = Constants(smoothness=1.0, gradient_bound=1.0, gap=1.0)
+    >>> largest_read_delay(constants, Layout(merges=400))
+    3
+    """
+    check_positive("rho", rho)
+    L, V, gap = constants.smoothness, constants.gradient_bound, constants.gap
+    room = 2 * rho**2 * V * math.sqrt(layout.steps / (L * gap)) - _strayed(layout, 0)
+    # An integer may come out a rounding below itself.
+    return math.floor(math.sqrt(room / 3) * (1 + 1e-12)) if room >= 0 else -1
 
 
 def expected_staleness(n_workers: int, master_batch_size: int = 1) -> int:
@@ -264,8 +298,27 @@ def most_threads(
     """Return how many threads per worker Corollary 1 bears, O(T^¼) or more.
 
     Of p threads each overlooks the p - 1 writes under way, so D' = p - 1. The number
-    is the largest p for which the layout's T is at least the second term of
-    `fewest_merges`; the layout's own p and D' play no part.
+    is the largest p for which the layout's T is at least `fewest_merges`; the layout's
+    own p and D' play no part.
+
+    A reading of the proof that takes the steps of a round as one piece has no D' (see
+    `dpsvi.theory.theorem`) and bears some three times as many.
+
+    Parameters
+    ----------
+    constants : Constants
+        L, V and Δ.
+    layout : Layout
+        T, M, B, D and α.
+    rho : float, default=1.0
+        The global rate.
+    limit : int, default=100_000
+        Threads that there could be at most.
+
+    Returns
+    -------
+    int
+        The number of threads; 0 if T is too small for one.
 
     Examples
     --------
@@ -274,17 +327,10 @@ def most_threads(
     5
     """
     check_positive("rho", rho)
-    gain = constants.smoothness * constants.gap / constants.gradient_bound**2
 
     def allowed(p: int) -> bool:
-        made = Layout(
-            merges=layout.merges,
-            master_batch_size=layout.master_batch_size,
-            n_threads=p,
-            local_steps=layout.local_steps,
-        )
-        local = gain * _strayed(made, p - 1) ** 2
-        return layout.merges >= local / (4 * rho**4 * made.merge_steps)
+        made = replace(layout, n_threads=p, read_delay=p - 1)
+        return layout.merges >= fewest_merges(constants, made, rho=rho)
 
     return largest(allowed, limit) if allowed(1) else 0
 

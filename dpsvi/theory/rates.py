@@ -6,8 +6,8 @@ paper           here
 Theorem 3.1     `theorem_bound` (29)
 (7), (8)        `theorem_condition`, `check_step_sizes`; `lemma_factor`
 Corollary 1     `corollary_rates` (9), `fewest_merges` (10), `corollary_bound` (11)
-discussion      `most_workers` O(√T), `most_threads` O(T^¼); `expected_staleness` and
-                `largest_staleness`
+discussion      `most_workers` O(√T), `most_threads` O(T^¼); `expected_staleness`,
+                `largest_staleness` and `largest_read_delay`
 (13)            `scaled_rates`
 (56) to (58)    `communication_time`, `local_steps_to_break_even`
 ==============  ===============================================================
@@ -19,6 +19,7 @@ from dpsvi.theory.corollary import (
     corollary_rates,
     expected_staleness,
     fewest_merges,
+    largest_read_delay,
     largest_staleness,
     most_threads,
     most_workers,
@@ -41,6 +42,7 @@ __all__ = [
     "corollary_rates",
     "expected_staleness",
     "fewest_merges",
+    "largest_read_delay",
     "largest_staleness",
     "lemma_factor",
     "local_steps_to_break_even",

@@ -83,10 +83,11 @@ class Layout:
     kept: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("merges", "master_batch_size", "n_threads", "local_steps"):
-            check_count(name, getattr(self, name), least=1)
-        for name in ("staleness", "read_delay"):
-            check_count(name, getattr(self, name), least=0)
+        counts = ("merges", "master_batch_size", "n_threads", "local_steps")
+        for name in (*counts, "staleness", "read_delay"):
+            check_count(name, getattr(self, name), least=int(name in counts))
+            # A whole number may have come as 1e4.
+            object.__setattr__(self, name, int(getattr(self, name)))
         if not 0 < self.kept <= 1:
             raise ValueError(
                 f"kept is {self.kept!r}; it is a probability above 0: of a write that "
@@ -117,7 +118,7 @@ def check_positive(name: str, value: float) -> None:
 
 def check_count(name: str, value: float, *, least: int) -> None:
     """Raise ValueError unless a number is whole and large enough."""
-    if not (value >= least and value == int(value)):
+    if not (least <= value < math.inf and value == int(value)):
         raise ValueError(
             f"{name} is {value!r}; it must be a whole number of at least {least}"
         )

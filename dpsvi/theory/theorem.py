@@ -9,6 +9,12 @@ are worked out anew. They include the drift H_b² of a round away from where it
 started, without which the statement is false: for f(x) = 1 - cos x, M = 1, pB = 50,
 T = 1000, γ = 10⁻³ it would promise 0.07 for every split of γ, where ρ = 10⁻³, η = 1
 gives 0.82.
+
+What a thread reads differs from the snapshot by three pieces, the merges since, the
+steps of the round and the writes that it has missed. The last two may be taken as one:
+whatever is missed, a read is some of the round's steps away from the snapshot. Then
+factors 3 become 2, D' and condition (8) disappear, and the paper's bound on the number
+of cores with them; so this form is not the one used here.
 """
 
 from __future__ import annotations
@@ -32,8 +38,11 @@ def theorem_bound(
     .. math:: \frac{\sum_t \rho_t\, E\|\nabla f(v_t)\|^2}{\sum_t \rho_t} \le
         \frac{2\Delta + V^2 \sum_t \left( 2LMS\rho_t^2
         + 6L^2M^2HS\rho_t \sum_{j=t-D}^{t-1}\rho_j^2
-        + 3L^2M\rho_t \sum_b \eta_b (H_b^2 + \eta_b^2 D'^2) \right)}
-        {\alpha M H \sum_t \rho_t}
+        + 3L^2M\rho_t \sum_b \eta_b (H_b^2 + h_b^2) \right)}
+        {\alpha M H \sum_t \rho_t},
+        \qquad h_b = \sum_{i=b-D'}^{b-1} \eta_i
+
+    h_b is what late reads may miss. It is at most D' η where rates are constant.
 
     Parameters
     ----------
@@ -44,7 +53,7 @@ def theorem_bound(
     global_rates : float or array_like of shape (T,)
         ρ_t, applied to the sum of the M pushes.
     local_rates : float or array_like of shape (p * B,)
-        η_b, the same in every round.
+        η_b, of each step of a round; the same in every round.
 
     Returns
     -------
@@ -66,19 +75,20 @@ def theorem_bound(
     >>> round(theorem_bound(constants, Layout(merges=10_000), 1.0, 0.01), 4)
     0.04
     """
-    rho = _rates("global_rates", global_rates, layout.merges)
-    eta = _rates("local_rates", local_rates, layout.round_steps)
+    total, squares, late = _global_sums(global_rates, layout)
+    eta = np.broadcast_to(
+        _rates("local_rates", local_rates, layout.round_steps), (layout.round_steps,)
+    )
     L, M, H, S = constants.smoothness, layout.master_batch_size, eta.sum(), eta @ eta
     drift = np.cumsum(eta) - eta
-    local = eta @ (drift**2 + (eta * layout.read_delay) ** 2)
-    before = _sums_before(rho**2, layout.staleness)
+    local = eta @ (drift**2 + _sums_before(eta, layout.read_delay) ** 2)
     noise = (
-        2 * L * M * S * rho @ rho
-        + 6 * L**2 * M**2 * H * S * rho @ before
-        + 3 * L**2 * M * local * rho.sum()
+        2 * L * M * S * squares
+        + 6 * L**2 * M**2 * H * S * late
+        + 3 * L**2 * M * local * total
     )
     gained = 2 * constants.gap + constants.gradient_bound**2 * noise
-    return float(gained / (layout.kept * M * H * rho.sum()))
+    return float(gained / (layout.kept * M * H * total))
 
 
 def theorem_condition(
@@ -102,9 +112,13 @@ def theorem_condition(
     """
     rho = _rates("global_rates", global_rates, layout.merges)
     eta = _rates("local_rates", local_rates, layout.round_steps)
-    x = constants.smoothness * layout.master_batch_size * eta.sum()
+    H = eta.sum() if eta.ndim else eta * layout.round_steps
+    x = constants.smoothness * layout.master_batch_size * H
     delays = layout.staleness
-    after = _sums_before(rho[::-1], delays)[::-1]
+    if rho.ndim:
+        after = _sums_before(rho[::-1], delays)[::-1]
+    else:
+        after = rho * min(delays, layout.merges - 1)
     left = 2 * x * rho + 6 * x**2 * delays * rho * after
     return float(left.max())
 
@@ -178,14 +192,28 @@ def lemma_factor(
     return 1 / left if left > 0 else float("inf")
 
 
+def _global_sums(rates: ArrayLike, layout: Layout) -> tuple[float, float, float]:
+    """Return Σ ρ_t, Σ ρ_t² and Σ_t ρ_t Σ_{j=t-D}^{t-1} ρ_j².
+
+    For one rate without an array of T numbers: runs may be long.
+    """
+    rho, T = _rates("global_rates", rates, layout.merges), layout.merges
+    if rho.ndim:
+        before = _sums_before(rho**2, layout.staleness)
+        return float(rho.sum()), float(rho @ rho), float(rho @ before)
+    D, rate = min(layout.staleness, T), float(rho)
+    return T * rate, T * rate**2, (D * T - D * (D + 1) / 2) * rate**3
+
+
 def _rates(name: str, rates: ArrayLike, size: int) -> NDArray[np.float64]:
-    """Return so many rates, all finite and above 0."""
+    """Return one rate, or so many, all finite and above 0."""
     array = np.asarray(rates, dtype=float)
     if array.ndim and array.shape != (size,):
         raise ValueError(f"{name} is of shape {array.shape}; give one or {size} rates")
     if not np.all((array > 0) & np.isfinite(array)):
-        raise ValueError(f"{name} must be finite and above 0")
-    return np.broadcast_to(array, (size,))
+        wrong = array[~((array > 0) & np.isfinite(array))].flat[0]
+        raise ValueError(f"{name} has {wrong}; rates must be finite and above 0")
+    return array
 
 
 def _sums_before(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:

@@ -204,6 +204,22 @@ def test_constants_need_the_value_of_an_objective_and_no_subclass() -> None:
 
 def test_values_out_of_range_are_refused() -> None:
     objective = factorization()
+    with pytest.raises(ValueError, match="local_rate is inf"):
+        SGDProblem(RedescendingLocation(), local_rate=np.inf)
+    with pytest.raises(ValueError, match="n_samples is 0"):
+        FunctionObjective([0.0], 0, lambda v, samples: v)
+    with pytest.raises(ValueError, match="an empty shard"):
+        SGDProblem(RedescendingLocation(), 0.1).open_worker(
+            [], 1, np.random.SeedSequence(0)
+        )
+    one = np.ones(1)
+    for entries, message in [
+        (([-1], [0], one, 1), "a row or column -1"),
+        (([0], [0], one, 0), "rank is 0"),
+        (([0], [0], one, 1, -0.1), r"penalty is -0\.1"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            MatrixFactorization(*entries)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="local_rate is 0"):
         SGDProblem(objective, 0.0)
     with pytest.raises(ValueError, match="kept is 0"):
@@ -282,3 +298,16 @@ def test_lock_free_steps_are_the_synthetic_process(n_threads: int) -> None:
         delays.append(place - known)
     # Reads are late by the writes of others, and only by theirs.
     assert (max(delays) > 0) == (n_threads > 1)
+
+
+@pytest.mark.parametrize("replicates", [1, 3])
+def test_a_worker_of_the_synthetic_process_draws_from_its_shard(
+    replicates: int,
+) -> None:
+    objective = RedescendingLocation(n_samples=50, replicates=replicates)
+    local = SyntheticProcess(objective, 0.1, batch_size=4).open_worker(
+        [7, 9], 1, np.random.SeedSequence(0)
+    )
+    drawn = local.samples(np.random.default_rng(0))
+    assert drawn.shape == (4, replicates)
+    assert set(drawn.ravel().tolist()) == {7, 9}

@@ -124,6 +124,7 @@ def test_table_2_has_a_line_for_each_agent(
     finding = find("table2")
     rows = kept(finding, tmp_path)
     assert {row["kind"] for row in rows} == {"measured", "published"}
+    assert len({(row["game"], row["agent"]) for row in rows}) == len(rows)
     lines = (tmp_path / "table2.md").read_text(encoding="utf-8").splitlines()
     table = [line for line in lines if line.startswith("|")]
     assert table[0].startswith("| agent | Pong | Boxing |")

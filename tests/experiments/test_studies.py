@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from dpsvi.datasets import make_corpus
-from dpsvi.experiments import agents, fig5, fig6, table2
-from dpsvi.experiments.speed_ups import simulated_rows
+from dpsvi.experiments import agents, fig1, fig2, fig3, fig5, fig6, rules, table2
+from dpsvi.experiments.findings import Claim
+from dpsvi.experiments.speed_ups import HERE, SLOW, measured_row, simulated_rows
 from dpsvi.experiments.topics import Curve, TopicStudy
 from dpsvi.theory.speedup import Costs
 
@@ -128,3 +129,122 @@ def test_scores_are_placed_between_random_and_human() -> None:
     assert table2._row("Pong", "x", "measured", -20.7, 1.0)["human_normalised"] == 0
     games = {game for scores in table2._PUBLISHED.values() for game in scores}
     assert games == set(agents.GAMES)
+
+
+def test_table_2_judges_by_scores() -> None:
+    rows = [
+        table2._row(game, agent, "measured", score, 1.0)
+        for game in agents.GAMES
+        for agent, score in [(table2._UNTRAINED, 0.0), (table2._OURS, 30_000.0)]
+    ]
+    rows += [
+        table2._row(game, "A3C FF, 1 day", "published", score, None)
+        for game, score in table2._PUBLISHED["A3C FF, 1 day"].items()
+    ]
+    assert [it.verdict for it in table2._claims(rows, 1.0)] == ["supported"] * 2
+    # Less than one of those published; less than untrained.
+    rows[1]["score"] = 19.0
+    verdicts = [it.verdict for it in table2._claims(rows, 1.0)]
+    assert verdicts == ["supported", "out of reach"]
+    rows[1]["score"] = -1.0
+    assert table2._claims(rows, 1.0)[0].verdict == "not supported"
+
+
+def speed_up(n: int, p: int, B: int, kind: str = "simulated", **more: Any) -> Any:
+    """A row of figures 1 to 3, of rule 13b unless another is given."""
+    row = {"n": n, "p": p, "B": B, "kind": kind, "rule": "samples", "steps": SLOW}
+    return {**row, "pace": 1.0 * n * p, "TSP": 1.0 * n * p, **more}
+
+
+def verdicts(claims: list[Claim]) -> list[str]:
+    return [claim.verdict for claim in claims]
+
+
+def test_figure_1_judges_by_rows() -> None:
+    rows = [
+        speed_up(4, 1, 1),
+        speed_up(54, 1, 1, pace=30.0),
+        speed_up(54, 1, 1, steps=HERE, TSP=2.0),
+        speed_up(4, 1, 1, rule="corollary"),
+    ]
+    assert verdicts(fig1.claims(rows)) == ["supported"] * 4
+    assert "wait for the network" not in fig1.claims(rows)[2].found
+    bad = [
+        rows[0] | {"TSP": 2.0},
+        rows[1] | {"pace": 54.0},
+        rows[2] | {"TSP": 0.5, "pace": 0.5},
+        rows[3] | {"TSP": 1.0},
+    ]
+    assert verdicts(fig1.claims(bad)) == ["not supported"] * 4
+    assert "wait for the network" in fig1.claims(bad)[2].found
+
+
+def test_figure_2_judges_by_what_was_measured() -> None:
+    rows = [speed_up(1, p, 15) for p in (6, 12)]
+    measured = {p: speed_up(1, p, 15, "measured", pace=1.9) for p in (1, 2, 4)}
+    assert verdicts(fig2.claims([*rows, *measured.values()], 2)) == ["supported"] * 2
+    measured[2]["pace"], measured[4]["pace"] = 1.4, 2.8
+    found = fig2.claims([*rows, *measured.values()], 2)
+    assert verdicts(found) == ["not supported"] * 2
+
+
+def test_figure_3_judges_by_rows() -> None:
+    rows = [speed_up(n, n, B) for n in (6, 9) for B in (1, 5, 15)]
+    fast = [
+        speed_up(6, 6, B, steps=HERE, pace=1.0 * B, TSP=1.0 * B) for B in (1, 5, 15)
+    ]
+    # What the simulation is told is no finding.
+    expected = ["supported", "supported", "out of reach"]
+    assert verdicts(fig3.claims(rows + fast, study())) == expected
+    slow = [row | {"pace": 1.0, "TSP": 0.0} for row in fast]
+    found = fig3.claims(rows + slow, study())
+    assert verdicts(found) == ["not supported", "out of reach", "out of reach"]
+    assert "never, never, never" in found[1].found
+
+
+def test_threads_that_never_reach_the_perplexity_still_have_a_pace() -> None:
+    counts = make_corpus(400, 80, 3, random_state=0).counts
+    made = TopicStudy(n_topics=3, epochs=1, counts=counts)
+    # Nobody comes there but the serial run, which has its own documents.
+    made.__dict__["serial"] = Curve(np.array([1.0, 380.0]), np.array([80.0, 1.0]))
+    row = measured_row(made, 1, 1, 2, "samples")
+    assert row["TSP"] == 0
+    assert 0 < row["pace"] < math.inf
+
+
+def test_known_topics_predict_best() -> None:
+    corpus = make_corpus(400, 80, 3, random_state=0)
+    # The order of topics does not matter, but their words do.
+    truth = study().perplexity_of(corpus.topics)
+    assert study().perplexity_of(corpus.topics[::-1]) == pytest.approx(truth, rel=1e-3)
+    assert truth < study().serial.perplexity[-1]
+    assert study().perplexity_of(corpus.topics[:, ::-1]) > 2 * truth
+
+
+def test_the_rules_are_judged_by_their_ends_and_by_documents() -> None:
+    def row(layout: str, rule: str, perplexity: float, needed: float) -> Any:
+        found = {"perplexity": perplexity, "times_serial": needed, "known": 100.0}
+        return {"layout": layout, "rule": rule, **found}
+
+    good = [row("serial SVI", "", 102.0, 1.0)]
+    good += [row("n = 4", rule, 103.0, 1.1) for rule in ("13a", "13b")]
+    assert verdicts(rules.claims(good)) == ["supported"] * 4
+    bad = [{**it, "perplexity": 120.0, "times_serial": math.inf} for it in good]
+    assert verdicts(rules.claims(bad)) == ["not supported"] * 4
+
+
+def test_the_rules_on_few_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "make_corpus", lambda *size, **more: small)
+    monkeypatch.setattr(rules, "_LAYOUTS", ((2, 1, 2),))
+    small = make_corpus(400, 80, 10, random_state=0)
+    finding = rules.find()
+    assert {(it["layout"], it["rule"]) for it in finding.rows} == {
+        ("serial SVI", ""),
+        ("n = 2, p = 1, B = 2", "13a"),
+        ("n = 2, p = 1, B = 2", "13b"),
+    }
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    finding.draw(figure)
+    assert [len(axes.lines) for axes in figure.axes] == [3, 3]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -127,3 +128,9 @@ def test_rounds_go_as_far_as_their_units_allow(rates: list[float]) -> None:
         if end < len(rates):
             assert units[-1] < units[0]
         start = end
+
+
+@pytest.mark.parametrize("wrong", [-0.1, np.nan])
+def test_a_clock_refuses_rates_that_are_none(wrong: float) -> None:
+    with pytest.raises(ValueError, match="the rate of step 1 is"):
+        Clock(np.array([0.5, wrong]))

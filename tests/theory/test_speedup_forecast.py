@@ -171,6 +171,12 @@ def test_efficiency_falls_with_staleness_and_is_1_for_serial_sgd() -> None:
     assert shares[-1] > 0
 
 
+def test_lost_writes_cost_the_square_of_their_share() -> None:
+    lossy = Layout(merges=1, kept=0.5)
+    found = statistical_efficiency(CONSTANTS, lossy, 1e-4)
+    assert found == pytest.approx(0.25)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from dpsvi.theory.speedup import (
     Costs,
     Faults,
+    ThreadScaling,
     largest_throughput,
     mean_values,
     round_with_faults,
@@ -132,6 +133,53 @@ def test_rare_faults_cost_next_to_nothing_and_are_counted() -> None:
     with_them, without = (simulate(costs(), 3, faults=it) for it in (rare, None))
     assert with_them.losses == 0
     assert with_them.throughput == pytest.approx(without.throughput, rel=0.01)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 8])
+def test_workers_on_one_host_share_its_cores(n: int) -> None:
+    given = costs(threads=ThreadScaling(cores=2, smt=0.0))
+    found = simulate(given, n, one_host=True, spread=0.5, rounds=5_000)
+    # As long as somebody works two cores are busy: 1.1 s of them for each round.
+    assert found.throughput == pytest.approx(min(n, 2) / 1.1, rel=0.03)
+
+
+@settings(max_examples=15)
+@given(p=st.integers(1, 6), contention=st.floats(0.0, 0.3), latency=st.floats(0.0, 1.0))
+def test_a_host_of_one_worker_is_what_its_threads_make_it(
+    p: int, contention: float, latency: float
+) -> None:
+    scaling = ThreadScaling(contention=contention, cores=4)
+    given = costs(threads=scaling, latency=latency)
+    alone, shared = (
+        simulate(given, 1, n_threads=p, one_host=it, rounds=50, spread=0.0)
+        for it in (False, True)
+    )
+    assert shared.throughput == pytest.approx(alone.throughput)
+    assert shared.busy == pytest.approx(alone.busy)
+    assert shared.response == pytest.approx(alone.response)
+
+
+def test_a_slow_host_changes_seconds_and_not_the_order() -> None:
+    given = costs(push_seconds=0.3, threads=ThreadScaling(contention=0.1))
+    apart, together = (
+        simulate(given, 6, one_host=it, rounds=2_000) for it in (False, True)
+    )
+    assert np.array_equal(together.staleness, apart.staleness)
+    assert together.seconds > 1.2 * apart.seconds
+    undisturbed = simulate(costs(push_seconds=0.3), 6, one_host=True, rounds=2_000)
+    assert undisturbed.seconds == pytest.approx(apart.seconds)
+
+
+def test_the_dead_keep_no_core_busy() -> None:
+    given = costs(push_seconds=1e-6, threads=ThreadScaling(cores=1, smt=0.0))
+    faults = Faults(rate=1e-9, repair_seconds=1e6)
+    kept = simulate(given, 2, one_host=True, faults=faults, rounds=3_000)
+    mortal = Faults(rate=0.5, repair_seconds=50.0)
+    lost = simulate(given, 2, one_host=True, faults=mortal, rounds=3_000, spread=0.0)
+    assert kept.throughput == pytest.approx(1.0, rel=0.03)
+    # Nearly always at most one of both is alive, and has the core for itself.
+    mean = round_with_faults(1.0, mortal, spread=0.0)
+    assert lost.throughput == pytest.approx(2 / mean, rel=0.1)
 
 
 def test_services_that_hardly_vary_are_constant() -> None:

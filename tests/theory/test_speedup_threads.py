@@ -18,6 +18,11 @@ def test_the_law_is_the_universal_scalability_law() -> None:
     assert ThreadScaling()(7) == 7
 
 
+def test_a_third_thread_on_a_core_adds_nothing() -> None:
+    scaling = ThreadScaling(cores=2, smt=0.25)
+    assert [scaling(p) for p in (2, 3, 4, 5, 100)] == [2.0, 2.25, 2.5, 2.5, 2.5]
+
+
 @given(contention=shares, coherence=st.floats(0.0, 0.05))
 def test_a_fit_finds_the_constants(contention: float, coherence: float) -> None:
     law = ThreadScaling(contention=contention, coherence=coherence)

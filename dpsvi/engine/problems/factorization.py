@@ -30,7 +30,8 @@ class MatrixFactorization:
     Raises
     ------
     ValueError
-        If the three arrays are not of the same length, or are empty.
+        If the three arrays are not of the same length or are empty, a row or column is
+        negative, `rank` is below 1, or `penalty` is negative.
 
     Examples
     --------
@@ -57,6 +58,13 @@ class MatrixFactorization:
                 f"there are {self.rows.size} rows, {self.columns.size} columns and "
                 f"{self.values.size} values; give one of each for every entry"
             )
+        least = min(self.rows.min(), self.columns.min())
+        if least < 0:
+            raise ValueError(f"there is a row or column {least}; they count from 0")
+        if not rank >= 1:
+            raise ValueError(f"rank is {rank!r}; it must be at least 1")
+        if not 0 <= penalty < np.inf:
+            raise ValueError(f"penalty is {penalty!r}; it must be finite, at least 0")
         self.rank, self.penalty = rank, penalty
         self._n_rows = int(self.rows.max()) + 1
         self._n_columns = int(self.columns.max()) + 1

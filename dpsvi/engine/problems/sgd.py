@@ -70,6 +70,11 @@ class FunctionObjective:
     value : callable or None, default=None
         From parameters to f. No run needs it; `dpsvi.theory.estimate_constants` does.
 
+    Raises
+    ------
+    ValueError
+        If `n_samples` is below 1.
+
     Examples
     --------
     >>> objective = FunctionObjective(
@@ -86,6 +91,8 @@ class FunctionObjective:
         gradient: Callable[[Array, npt.NDArray[np.intp]], Array],
         value: Callable[[Array], float] | None = None,
     ) -> None:
+        if not n_samples >= 1:
+            raise ValueError(f"n_samples is {n_samples!r}; it must be at least 1")
         self._start = np.array(start, dtype=float)
         self.n_samples, self.gradient, self._value = n_samples, gradient, value
 
@@ -126,7 +133,7 @@ class SGDProblem:
     Raises
     ------
     ValueError
-        If `local_rate` or `batch_size` is not above 0.
+        If `local_rate` or `batch_size` is not above 0, or a shard is empty.
 
     Notes
     -----
@@ -143,9 +150,9 @@ class SGDProblem:
 
     def __post_init__(self) -> None:
         for name in ("local_rate", "batch_size"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < np.inf:
                 raise ValueError(
-                    f"{name} is {getattr(self, name)!r}; it must be above 0"
+                    f"{name} is {getattr(self, name)!r}; it must be finite and above 0"
                 )
 
     @property
@@ -183,6 +190,11 @@ class LocalSGD:
     ) -> None:
         self._problem = problem
         self._shard = None if shard is None else np.asarray(shard, dtype=np.intp)
+        if self._shard is not None and not self._shard.size:
+            raise ValueError(
+                "a worker was given an empty shard; give it the numbers of the samples "
+                "that are its own, or None for all"
+            )
         self._generators = [np.random.default_rng(seed) for seed in seeds]
         self._done = [0] * len(seeds)
         # u and w in the paper: the shared array, and what was pulled.
@@ -215,7 +227,12 @@ class LocalSGD:
 
     def samples(self, rng: np.random.Generator) -> npt.NDArray[np.intp]:
         """Draw the samples of a step."""
-        size = self._problem.batch_size
+        return self.draw(rng, (self._problem.batch_size,))
+
+    def draw(
+        self, rng: np.random.Generator, size: tuple[int, ...]
+    ) -> npt.NDArray[np.intp]:
+        """Draw so many samples of the shard."""
         if self._shard is None:
             return rng.integers(self._problem.objective.n_samples, size=size)
         return self._shard[rng.integers(self._shard.size, size=size)]

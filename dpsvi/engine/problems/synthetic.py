@@ -90,8 +90,7 @@ class _Local(LocalSGD):
         replicates = getattr(self._process.objective, "replicates", None)
         if replicates is None:
             return super().samples(rng)
-        size = (self._process.batch_size, replicates)
-        return rng.integers(self._process.objective.n_samples, size=size)
+        return self.draw(rng, (self._process.batch_size, replicates))
 
     def step(self, samples: npt.NDArray[np.intp], thread: int) -> None:
         process = self._process

@@ -17,14 +17,15 @@ s those of the master per exchange,
 X follows from mean value analysis (`mean_values`), which is exact where push and pull
 are one call and services are exponential, and close otherwise; or from a discrete-event
 simulation (`simulate`), which also knows constant service, merges of M pushes that take
-time of their own, workers of different speed, and faults.
+time of their own, workers of different speed, faults, and hosts that all share.
 
 Assumptions
 -----------
-One master serves one call at a time, in order of arrival. Workers do not share cores or
-links with one another nor with the master. The wire of the master is counted as if it
-carried one message at a time and nothing else went on meanwhile, so what is said of
-slow networks is a little pessimistic. Seconds of steps do not depend on n.
+One master serves one call at a time, in order of arrival. Workers do not share links
+with one another, nor cores, except with ``simulate(..., one_host=True)``. The wire of
+the master is counted as if it carried one message at a time and nothing else went on
+meanwhile, so what is said of slow networks is a little pessimistic. Where workers have
+hosts of their own, seconds of steps do not depend on n.
 
 Where each number comes from
 ----------------------------

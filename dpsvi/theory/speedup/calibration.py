@@ -11,7 +11,7 @@ import os
 import pickle
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -162,7 +162,8 @@ def measure_threads(
     Returns
     -------
     scaling : ThreadScaling
-        Fitted.
+        Fitted. Where a core runs one thread at a time, more threads than cores add
+        nothing.
     measured : list of Rounds
         One per number of threads.
 
@@ -183,7 +184,10 @@ def measure_threads(
         for p in numbers
     ]
     speeds = [found.steps_per_second for found in measured]
-    return fit_threads(numbers, speeds, cores or physical), measured
+    scaling = fit_threads(numbers, speeds, cores or physical)
+    if cores is None and physical == logical >= max(numbers):
+        scaling = replace(scaling, smt=0.0)
+    return scaling, measured
 
 
 def costs_of(

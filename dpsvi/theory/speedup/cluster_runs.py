@@ -168,6 +168,7 @@ def compare(
     local_steps: int = 1,
     rounds: int = 200,
     spread: float = 0.3,
+    one_host: bool = False,
 ) -> Comparison:
     """Run a problem with one worker per shard, and the model of it.
 
@@ -187,6 +188,9 @@ def compare(
         Of all workers together.
     spread : float, default=0.3
         Coefficient of variation of a round's steps.
+    one_host : bool, default=False
+        Whether the cluster is one host, for steps that work; see `simulate`. Mean
+        values do not know of it.
 
     Returns
     -------
@@ -195,7 +199,9 @@ def compare(
     n = len(shards)
     history = _run(client, problem, n, rounds, local_steps, shards).history
     expected = mean_values(n, costs.think(1, local_steps), costs.visits)
-    simulated = simulate(costs, n, local_steps=local_steps, spread=spread)
+    simulated = simulate(
+        costs, n, local_steps=local_steps, spread=spread, one_host=one_host
+    )
     return Comparison(
         n_workers=n,
         service=costs.service,

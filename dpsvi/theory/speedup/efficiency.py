@@ -66,8 +66,9 @@ def statistical_efficiency(
 ) -> float:
     """Return E_stat <= 1: samples that serial SGD needs, over those of this layout.
 
-    Parameters and errors are those of `samples_needed`. With overwritten writes, serial
-    SGD is that of the same α: lost writes are a matter of threads, not of the master.
+    Parameters and errors are those of `samples_needed`. Serial SGD loses no writes; a
+    layout that loses some has at most α², as the bound grows with 1/α and falls with
+    the root of the samples.
 
     Examples
     --------
@@ -76,8 +77,7 @@ def statistical_efficiency(
     >>> round(statistical_efficiency(constants, stale, 0.01), 2)
     0.69
     """
-    serial = Layout(merges=1, kept=layout.kept)
-    alone = samples_needed(constants, serial, target)
+    alone = samples_needed(constants, Layout(merges=1), target)
     return alone / samples_needed(constants, layout, target, rho=rho)
 
 

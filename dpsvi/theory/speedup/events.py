@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dpsvi.theory.speedup.costs import Costs
 
-__all__ = ["SimulatedCluster", "Stage", "Tally", "route_of"]
+__all__ = ["Clock", "SimulatedCluster", "Stage", "Tally", "route_of"]
 
 # Share of the rounds at the start that are left out: queues have to fill first.
 _FILLING = 0.1
@@ -30,9 +30,12 @@ class Stage(NamedTuple):
 
 
 def route_of(
-    costs: Costs, work: Iterator[float], drawn: Callable[[float], Iterator[float]]
+    costs: Costs,
+    work: Iterator[float],
+    drawn: Callable[[float], Iterator[float]],
+    repair: float,
 ) -> list[Stage]:
-    """Where a worker passes, from pull to pull."""
+    """Where a worker passes, from pull to pull; the last stage is that of the dead."""
     way = repeat(costs.latency)
     # The event loop, place 1, sees each call.
     handling = drawn(costs.handling_seconds / costs.trips)
@@ -49,11 +52,13 @@ def route_of(
         Stage(1, handling, 7),
         Stage(0, drawn(costs.pull_seconds + wire), 8, pulls=True),
         Stage(-1, way, 0),
+        # Who has come back begins with a pull.
+        Stage(-1, repeat(repair), 5),
     ]
 
 
-# Stage that begins a pull of its own: where a worker goes on that has come back.
-_NEXT_PULL = 5
+# Stage of a worker that has died, and that of one that has not begun.
+_DEAD, _NOWHERE = 9, Stage(-1, repeat(0.0), 0)
 
 
 class Tally:
@@ -79,6 +84,46 @@ class Tally:
         return merges
 
 
+class Clock:
+    """Seconds, of the run and of service and stay, and what workers do meanwhile.
+
+    Where all share one host everything takes longer the more threads are busy, by the
+    same factor: the order of events is as it were without, and only the clock is.
+
+    Parameters
+    ----------
+    n_workers, n_threads : int
+        n and p.
+    slower : callable
+        How many times as long things take with so many busy threads.
+    """
+
+    def __init__(
+        self, n_workers: int, n_threads: int, slower: Callable[[int], float]
+    ) -> None:
+        self._n_threads, self._slower = n_threads, slower
+        self._stages = [_NOWHERE] * n_workers
+        self._working = self._staying = 0
+        self._then = self.seconds = self.served = self.stayed = 0.0
+
+    def advance(self, now: float, free: list[float]) -> None:
+        """Go on to an event; places are busy until they are free."""
+        master, loop = (until > self._then for until in free)
+        busy = self._working * self._n_threads + master + loop
+        passed = (now - self._then) * self._slower(busy)
+        self.seconds += passed
+        self.served += passed * master
+        self.stayed += passed * self._staying
+        self._then = now
+
+    def enter(self, worker: int, stage: Stage) -> None:
+        """A worker is at another stage from now on."""
+        before = self._stages[worker]
+        self._working += stage.works - before.works
+        self._staying += (stage.place >= 0) - (before.place >= 0)
+        self._stages[worker] = stage
+
+
 class SimulatedCluster:
     """Workers on their route; time is that of the event in hand.
 
@@ -91,12 +136,10 @@ class SimulatedCluster:
         route: list[Stage],
         speeds: list[float],
         deaths: Iterator[float],
-        repair: float,
+        clock: Clock,
     ) -> None:
-        self._route, self._speeds = route, speeds
-        self._deaths, self._repair = deaths, repair
-        self._free = [0.0, 0.0]
-        self._served = self._stayed = 0.0
+        self._route, self._speeds, self._deaths = route, speeds, deaths
+        self._free, self._clock = [0.0, 0.0], clock
 
     def run(
         self, rounds: int, merge_size: int, merge_seconds: float
@@ -116,11 +159,13 @@ class SimulatedCluster:
         n = len(self._speeds)
         tally, order = Tally(n, rounds, merge_size), count()
         events = [(0.0, next(order), worker, 0) for worker in range(n)]
-        warm, now = int(rounds * _FILLING), 0.0
-        begun = self._readings(now, tally)
+        warm = int(rounds * _FILLING)
+        begun = self._readings(tally)
         while tally.pushes < rounds:
             now, _, worker, number = events[0]
             stage = self._route[number]
+            self._clock.advance(now, self._free)
+            self._clock.enter(worker, stage)
             if stage.works:
                 end, following = self._work(stage, now, worker, tally)
             else:
@@ -129,25 +174,26 @@ class SimulatedCluster:
                 if tally.push(worker):
                     end = self._merge(end, merge_seconds)
                 if tally.pushes == warm:
-                    begun = self._readings(now, tally)
+                    begun = self._readings(tally)
             if stage.pulls:
                 tally.pull(worker)
             heapq.heapreplace(events, (end, next(order), worker, following))
-        return self._readings(now, tally) - begun, tally, warm
+        return self._readings(tally) - begun, tally, warm
 
-    def _readings(self, now: float, tally: Tally) -> NDArray[np.float64]:
-        busy = self._served, self._stayed
-        return np.array([now, *busy, tally.version, tally.losses])
+    def _readings(self, tally: Tally) -> NDArray[np.float64]:
+        clock = self._clock
+        seconds = clock.seconds, clock.served, clock.stayed
+        return np.array([*seconds, tally.version, tally.losses])
 
     def _work(
         self, stage: Stage, now: float, worker: int, tally: Tally
     ) -> tuple[float, int]:
-        """Do the steps of a round, or die on the way and begin anew."""
+        """Do the steps of a round, or die on the way."""
         seconds, death = next(stage.seconds) / self._speeds[worker], next(self._deaths)
         if death > seconds:
             return now + seconds, stage.following
         tally.losses += 1
-        return now + death + self._repair, _NEXT_PULL
+        return now + death, _DEAD
 
     def _stay(self, stage: Stage, now: float) -> float:
         """Return when a delay or a service is over."""
@@ -156,13 +202,9 @@ class SimulatedCluster:
             return now + seconds
         end = max(now, self._free[stage.place]) + seconds
         self._free[stage.place] = end
-        self._stayed += end - now
-        self._served += seconds if stage.place == 0 else 0.0
         return end
 
     def _merge(self, end: float, seconds: float) -> float:
         """The master goes on with a merge; who has pushed last waits for it."""
         self._free[0] = end + seconds
-        self._served += seconds
-        self._stayed += seconds
         return end + seconds

@@ -5,14 +5,16 @@ work (log-normal seconds), message, the event loop, the master, which serves one
 another (gamma-distributed seconds; M pushes make a merge, which takes time of its own),
 and message. Push and pull are one visit to the master or two, as `Costs.trips` says.
 Workers may differ in speed; they may die while they work, at a constant rate, which
-loses the round, and come back after some time. No arithmetic is done, only counting.
+loses the round, and come back after some time. All may share one host, where things
+take the longer the more threads are busy. No arithmetic is done, only counting.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import repeat
 
 import numpy as np
@@ -20,7 +22,8 @@ from numpy.typing import NDArray
 
 from dpsvi.theory.setting import check_count, check_positive
 from dpsvi.theory.speedup.costs import Costs, check_not_negative
-from dpsvi.theory.speedup.events import SimulatedCluster, Tally, route_of
+from dpsvi.theory.speedup.events import Clock, SimulatedCluster, Tally, route_of
+from dpsvi.theory.speedup.threads import ThreadScaling
 
 __all__ = ["Faults", "Outcome", "round_with_faults", "simulate"]
 
@@ -102,6 +105,7 @@ def simulate(
     service_spread: float = 0.0,
     speeds: Sequence[float] | None = None,
     faults: Faults | None = None,
+    one_host: bool = False,
     seed: int = 0,
 ) -> Outcome:
     """Simulate rounds of workers with one master.
@@ -124,6 +128,10 @@ def simulate(
         Of the workers, relative to `costs`; None: 1 for all.
     faults : Faults or None, default=None
         None: nobody dies.
+    one_host : bool, default=False
+        Whether all workers, the master and the event loop share one host. Its busy
+        threads then disturb one another as σ of `costs` says of the threads of one
+        worker, and it has the cores of σ.
     seed : int, default=0
         Of everything random.
 
@@ -151,11 +159,17 @@ def simulate(
     check_not_negative("service_spread", service_spread)
     pace = _speeds(speeds, n_workers)
     rng = np.random.default_rng(seed)
-    work = _lognormal(rng, costs.working(n_threads, local_steps), spread)
-    route = route_of(costs, work, lambda mean: _gamma(rng, mean, service_spread))
+    # On one host, how threads disturb one another is its business.
+    working = costs.working(1 if one_host else n_threads, local_steps)
+    slower = _slower_by(costs.threads) if one_host else _as_ever
+    work = _lognormal(rng, working, spread)
     deaths = repeat(math.inf) if faults is None else _gamma(rng, 1 / faults.rate, 1.0)
     repair = 0.0 if faults is None else faults.repair_seconds
-    cluster = SimulatedCluster(route, pace, deaths, repair)
+    route = route_of(
+        costs, work, lambda mean: _gamma(rng, mean, service_spread), repair
+    )
+    clock = Clock(n_workers, n_threads, slower)
+    cluster = SimulatedCluster(route, pace, deaths, clock)
     since, tally, warm = cluster.run(rounds, master_batch_size, merge_seconds)
     return _outcome(since, tally, warm, n_workers)
 
@@ -178,6 +192,15 @@ def round_with_faults(work: float, faults: Faults, *, spread: float = 0.3) -> fl
     times = work * np.exp(sigma * nodes - sigma**2 / 2)
     survive = float(weights @ np.exp(-faults.rate * times) / weights.sum())
     return (1 - survive) / survive * (1 / faults.rate + faults.repair_seconds)
+
+
+def _as_ever(busy: int) -> float:
+    return 1.0
+
+
+def _slower_by(scaling: ThreadScaling) -> Callable[[int], float]:
+    """How many times as long things take on a host with so many busy threads."""
+    return cache(lambda busy: busy / scaling(busy) if busy else 1.0)
 
 
 def _speeds(speeds: Sequence[float] | None, n_workers: int) -> list[float]:

@@ -7,7 +7,7 @@ Up to the physical cores of a machine, p threads do the work of
 threads: a is the share of a step that only one of them can be in (contention), k the
 price of keeping their caches in agreement (coherence). Beyond the cores, where two
 threads share one, each further thread adds a fixed part of what a core does; a quarter
-unless it has been measured.
+unless it has been measured. A third thread on a core adds nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class ThreadScaling:
     cores : int or None, default=None
         Physical cores of a worker; None: more than threads.
     smt : float, default=0.25
-        What each thread beyond the cores adds, as a share of what a core does.
+        What a second thread on a core adds, as a share of what the core does; 0 where
+        a core runs one thread at a time.
 
     Raises
     ------
@@ -76,7 +77,8 @@ class ThreadScaling:
         check_count("n_threads", n_threads, least=1)
         p = n_threads if self.cores is None else min(n_threads, self.cores)
         alone = p / (1 + self.contention * (p - 1) + self.coherence * p * (p - 1))
-        return alone * (1 + self.smt * (n_threads - p) / p)
+        second = min(n_threads, 2 * p) - p
+        return alone * (1 + self.smt * second / p)
 
 
 def fit_threads(
@@ -116,7 +118,9 @@ def fit_threads(
             f"{p.size} numbers of threads for {rate.size} throughputs; give one each"
         )
     if not np.all((rate > 0) & np.isfinite(rate)):
-        raise ValueError("throughput must be finite and above 0")
+        raise ValueError(
+            f"throughput is {rate.tolist()}; each must be finite and above 0"
+        )
     if 1 not in p:
         raise ValueError("n_threads lacks 1; measure one thread too, it is the unit")
     sigma = rate / rate[p == 1].mean()
@@ -153,5 +157,5 @@ def _slope(
     p: NDArray[np.float64], sigma: NDArray[np.float64], full: float, cores: int
 ) -> float:
     """What a thread beyond the cores adds, between 0 and 1."""
-    more = full * (p - cores) / cores
+    more = full * (np.minimum(p, 2 * cores) - cores) / cores
     return min(1.0, max(0.0, float(more @ (sigma - full) / (more @ more))))
