@@ -42,8 +42,8 @@ def find(*, full: bool = False) -> Finding:
         rows,
         claims(rows),
         lambda figure: _draw(figure, rows),
-        note="M = n. Replayed with the staleness of n workers. The rate is the best one "
-        "of serial SVI, and what the rules make of it.",
+        note="M = n. Replayed with the staleness of n workers. The rate is the best of "
+        "serial SVI, and what the rules make of it.",
     )
 
 
