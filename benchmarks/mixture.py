@@ -1,7 +1,10 @@
 """Gaussian mixtures beside scikit-learn's: held-out likelihood, and time to it.
 
-Both fit the same rows with the same priors, scikit-learn until it stops by itself. The
-mean log-likelihood of held-out rows is scikit-learn's `score` for both.
+Both fit the same rows with the same priors, scikit-learn until it stops by itself, and
+once more with as few passes as bring it within a thousandth of our likelihood: it may
+well go on for long after that. The mean log-likelihood of held-out rows is
+scikit-learn's `score` for both. Starts are its own for each: k-means on all rows, and the
+best of four on 10,000 of them.
 
     python benchmarks/mixture.py                   # a million rows
     python benchmarks/mixture.py --rows 100000
@@ -13,6 +16,7 @@ as that is enough.
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 import warnings
@@ -28,6 +32,9 @@ from sklearn.mixture import BayesianGaussianMixture
 from dpsvi import DPSVIGaussianMixture
 
 Rows = np.ndarray[Any, np.dtype[np.float64]]
+
+# As likely, to within this share.
+_SAME = 1e-3
 
 
 def drawn(n_rows: int) -> Rows:
@@ -53,6 +60,23 @@ def timed(model: Any, train: Rows, test: Rows) -> tuple[float, float]:
     return seconds, float(model.score(test))
 
 
+def seconds_to(
+    score: float, given: dict[str, Any], train: Rows, test: Rows, most: int
+) -> float:
+    """Return the seconds of the shortest of scikit-learn's fits to come so far.
+
+    Of 1, 2, 4, ... passes; infinity if not even `most` do.
+    """
+    passes = 1
+    while passes < 2 * most:
+        model = BayesianGaussianMixture(max_iter=min(passes, most), **given)
+        seconds, found = timed(model, train, test)
+        if found >= score - _SAME * abs(score):
+            return seconds
+        passes *= 2
+    return math.inf
+
+
 def race(name: str, X: Rows, n_components: int, passes: int) -> None:
     """Print a row per kind of covariance."""
     X = X[np.random.default_rng(1).permutation(len(X))]
@@ -71,11 +95,13 @@ def race(name: str, X: Rows, n_components: int, passes: int) -> None:
         two = timed(DPSVIGaussianMixture(n_jobs=2, **own), train, test)
         model = BayesianGaussianMixture(max_iter=200, **given)
         theirs = timed(model, train, test)
+        best = max(one[1], two[1])
+        sooner = seconds_to(best, given, train, test, model.n_iter_)
         click.echo(
             f"| {name}, {kind} | {len(train):,} | {theirs[0]:.2f} s, {theirs[1]:.3f} "
-            f"({model.n_iter_} iterations) | {one[0]:.2f} s, {one[1]:.3f} "
-            f"| {two[0]:.2f} s, {two[1]:.3f} | {theirs[0] / one[0]:.1f} "
-            f"| {theirs[0] / two[0]:.1f} "
+            f"({model.n_iter_} iterations) | {sooner:.2f} s "
+            f"| {one[0]:.2f} s, {one[1]:.3f} | {two[0]:.2f} s, {two[1]:.3f} "
+            f"| {sooner / one[0]:.1f} | {sooner / two[0]:.1f} "
             f"| {100 * (two[1] - theirs[1]) / abs(theirs[1]):+.2f} % |"
         )
 
@@ -121,8 +147,8 @@ def main(rows: int, dask: bool) -> None:
         on_dask(drawn(rows))
         return
     click.echo(
-        "| data | rows | scikit-learn | 1 thread | 2 threads | times as fast, 1 "
-        "| 2 | likelihood |\n|---|---|---|---|---|---|---|---|"
+        "| data | rows | scikit-learn | to our likelihood | 1 thread | 2 threads "
+        "| times as fast, 1 | 2 | likelihood |\n|---|---|---|---|---|---|---|---|---|"
     )
     race("wine", load_wine().data, 3, 20)
     digits = PCA(8, random_state=0).fit_transform(load_digits().data)

@@ -12,7 +12,8 @@ on the clock alone, ``s(t + 1) = (1 - ρ_t) s(t)``, it becomes
 **decay is time, and every update is a pure addition on the rows touched.** Additions
 commute, so threads, workers and the master all do the same operation in any order, a
 step costs nothing for rows it does not touch, and a write lost between two threads is
-an addition lost and nothing worse. λ never falls below the prior.
+an addition lost and nothing worse, as long as numbers need not fit one another. λ never
+falls below the prior.
 
 `Clock` knows s; `NaturalParameters` holds U, in units that are renewed long before
 the growing numbers overflow; `Rows` is what travels between master and workers, and

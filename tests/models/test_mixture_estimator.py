@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from copy import deepcopy
 from functools import cache
 from typing import Any
 
@@ -14,6 +15,8 @@ from sklearn.decomposition import PCA
 from sklearn.mixture import BayesianGaussianMixture
 
 from dpsvi.models.mixture import DPSVIGaussianMixture
+from dpsvi.models.mixture.parameters import MixturePrior, Posterior
+from dpsvi.models.mixture.problem import statistics_of
 
 Array = npt.NDArray[Any]
 
@@ -161,12 +164,75 @@ def test_partial_fit_goes_on() -> None:
     assert model.n_iter_ == 0
     assert scores[-1] > fitted().score(test) - 0.3
     # What was set since changes nothing that was learned.
-    model.set_params(mean_precision_prior=50.0)
-    before = model.means_.copy()
-    model.partial_fit(train[:1])
-    assert abs(model.means_ - before).max() < 0.1 * abs(before).max()
+    other = deepcopy(model).set_params(mean_precision_prior=50.0, n_components=7)
+    one, two = model.partial_fit(train[:1]), other.partial_fit(train[:1])
+    np.testing.assert_array_equal(one.means_, two.means_)
+    np.testing.assert_array_equal(one.covariances_, two.covariances_)
     with pytest.raises(ValueError, match="is expecting 3 features"):
         model.partial_fit(train[:, :2])
+
+
+@pytest.mark.parametrize("rows", [1, 8, 300])
+def test_a_few_more_rows_leave_a_fit_what_it_was(rows: int) -> None:
+    train, test = data("drawn")
+    model = deepcopy(fitted(n_components=4))
+    before = model.score(test)
+    model.partial_fit(train[:rows])
+    assert model.score(test) == pytest.approx(before, abs=0.2)
+    counts = model.degrees_of_freedom_ - model.degrees_of_freedom_prior_
+    assert counts.sum() == pytest.approx(len(train))
+    assert model.n_batch_iter_ == fitted(n_components=4).n_batch_iter_ + -(-rows // 256)
+
+
+def test_a_fit_may_come_to_stand_for_more_rows() -> None:
+    train, test = data("drawn")
+    model = deepcopy(fitted(n_components=4)).set_params(total_samples=1e6)
+    before = model.score(test)
+    model.partial_fit(train)
+    assert model.score(test) == pytest.approx(before, abs=0.1)
+    counts = model.degrees_of_freedom_ - model.degrees_of_freedom_prior_
+    assert counts.sum() == pytest.approx(1e6)
+
+
+@pytest.mark.parametrize("process", ["dirichlet_process", "dirichlet_distribution"])
+@pytest.mark.parametrize("covariance_type", ["full", "diag"])
+def test_where_scikit_learn_has_converged_a_step_changes_nothing(
+    process: Any, covariance_type: Any
+) -> None:
+    train, _ = data("iris")
+    theirs = BayesianGaussianMixture(
+        n_components=3,
+        covariance_type=covariance_type,
+        weight_concentration_prior_type=process,
+        reg_covar=0.0,
+        tol=1e-13,
+        max_iter=5000,
+        random_state=0,
+    ).fit(train)
+    prior = MixturePrior(
+        covariance_type,
+        process == "dirichlet_process",
+        theirs.weight_concentration_prior_,
+        theirs.mean_precision_prior_,
+        theirs.degrees_of_freedom_prior_,
+        theirs.mean_prior_,
+        theirs.covariance_prior_,
+    )
+    counts = theirs.degrees_of_freedom_ - theirs.degrees_of_freedom_prior_
+    statistics = prior.statistics(
+        Posterior(
+            counts,
+            theirs.mean_precision_,
+            theirs.degrees_of_freedom_,
+            theirs.means_,
+            theirs.covariances_,
+        )
+    )
+    found = statistics_of(train, prior, statistics)
+    np.testing.assert_allclose(found[0], counts, rtol=1e-4)
+    np.testing.assert_allclose(found[0], theirs.predict_proba(train).sum(axis=0))
+    np.testing.assert_allclose(found, statistics, rtol=1e-3, atol=1e-3)
+    assert prior.weights(counts) == pytest.approx(theirs.weights_, rel=1e-4)
 
 
 def test_time_runs_out() -> None:

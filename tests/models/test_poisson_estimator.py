@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from copy import deepcopy
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -209,9 +210,32 @@ def test_partial_fit_goes_on() -> None:
         model.partial_fit(parts[0][:, :9])
 
 
+@pytest.mark.parametrize("rows", [1, 8, 300])
+@pytest.mark.parametrize("total", [None, 1e6])
+def test_a_few_more_rows_leave_a_fit_what_it_was(
+    rows: int, total: float | None
+) -> None:
+    table = drawn()
+    model = deepcopy(fitted(n_jobs=1)).set_params(total_samples=total)
+    model.partial_fit(table.train[:rows])
+    assert predicted(model, table) > predicted(fitted(n_jobs=1), table) - 1.0
+    steps = model.n_batch_iter_ - fitted(n_jobs=1).n_batch_iter_
+    assert steps == -(-rows // 256)
+
+
+@pytest.mark.parametrize("backend", ["local", "simulated"])
+def test_priors_are_those_of_the_first_rows(backend: str) -> None:
+    first = make(n_jobs=1, max_iter=3, backend=backend).fit(drawn().train)
+    other = deepcopy(first).set_params(component_shape=50.0, component_rate=9.0)
+    one, two = (it.partial_fit(drawn().train[:100]) for it in (first, other))
+    np.testing.assert_array_equal(one.components_, two.components_)
+
+
 def test_time_runs_out() -> None:
+    assert fitted(n_jobs=1).converged_
     model = make(max_iter=10**4, max_time=0.05, local_steps=1).fit(drawn().train)
     assert model.n_iter_ < 10**4
+    assert not model.converged_
     assert np.isfinite(model.components_).all()
 
 

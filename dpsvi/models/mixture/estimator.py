@@ -26,6 +26,8 @@ __all__ = ["DPSVIGaussianMixture"]
 
 _POSITIVE = Interval(Real, 0, None, closed="neither")
 _COUNT = Interval(Integral, 1, None, closed="left")
+# Rows given to `partial_fit` that are one mini-batch.
+_SMALL = 256
 
 
 class DPSVIGaussianMixture(BayesianGaussianMixture):
@@ -40,7 +42,9 @@ class DPSVIGaussianMixture(BayesianGaussianMixture):
     Parameters
     ----------
     n_components : int, default=1
-        Number of Gaussians, K. Those that are not needed get small weights.
+        Number of Gaussians, K. Those that are not needed lose their weight, but those
+        that share a cluster take long to find out: give many passes, say 400, and
+        ``learning_decay=0.5``.
     covariance_type : {"full", "diag"}, default="full"
         A covariance matrix for each component, or variances only.
     max_iter : int, default=20
@@ -84,10 +88,12 @@ default="dirichlet_process"
         current, else here; "simulated": on one thread, step by step, for tests.
     max_time : float or None, default=None
         Seconds after which `fit` ends. None: no limit.
-    total_samples : float, default=1000000.0
-        Rows that those given to `partial_fit` stand for.
+    total_samples : float or None, default=None
+        Rows that those given to `partial_fit` stand for. None: as many as the model
+        has been fitted to, or a million if `partial_fit` begins it.
     random_state : int, RandomState or None, default=None
-        Seed of the start and of the order of rows.
+        Seed of the start and of the order of rows. Say ``n_jobs=1``, too, for a fit
+        that is the same to the bit.
 
     Attributes
     ----------
@@ -105,7 +111,8 @@ default="dirichlet_process"
 degrees_of_freedom_prior_, covariance_prior_ : float or ndarray
         The priors that were used.
     converged_ : bool
-        Whether all passes were done: there was no Ctrl-C and no end of `max_time`.
+        Whether all passes were done: there was no Ctrl-C and no end of `max_time`. No
+        likelihood is watched.
     history_ : dpsvi.engine.History
         A row per merge: seconds, version, rows seen as "amount", staleness, bytes.
     n_iter_ : int
@@ -164,7 +171,7 @@ degrees_of_freedom_prior_, covariance_prior_ : float or ndarray
         "master_batch_size": [None, _COUNT],
         "backend": [StrOptions({"auto", "local", "dask", "simulated"})],
         "max_time": [None, _POSITIVE],
-        "total_samples": [_POSITIVE],
+        "total_samples": [None, _POSITIVE],
         "random_state": ["random_state"],
     }
 
@@ -191,7 +198,7 @@ degrees_of_freedom_prior_, covariance_prior_ : float or ndarray
         master_batch_size: int | None = None,
         backend: Literal["auto", "local", "dask", "simulated"] = "auto",
         max_time: float | None = None,
-        total_samples: float = 1e6,
+        total_samples: float | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         # The base class has parameters that have no sense here.
@@ -225,7 +232,7 @@ degrees_of_freedom_prior_, covariance_prior_ : float or ndarray
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features)
-            At least as many rows as components.
+            At least as many rows as components. Computed in float64.
         y : Ignored
             Present for scikit-learn's conventions.
         client : distributed.Client, default=None
@@ -240,6 +247,8 @@ degrees_of_freedom_prior_, covariance_prior_ : float or ndarray
         ------
         ValueError
             If a parameter or the data are not valid; the estimator stays as it was.
+        FloatingPointError
+            If numbers are too large to be squared; likewise.
         """
         if is_asynchronous(client):
             raise ValueError(
@@ -266,15 +275,16 @@ degrees_of_freedom_prior_, covariance_prior_ : float or ndarray
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any = None) -> Self:
-        """Go on learning from more rows, one pass over them, in this process.
+        """Go on learning from more rows, one pass over them.
 
-        Priors that are taken from the data are those of the first rows.
+        In this process, unless `backend` is "dask". The number of components and the
+        priors are those of the first rows, whatever was set since.
 
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features)
-            Taken as a part of `total_samples` rows; at first at least as many as
-            components.
+            Taken as a part of `total_samples` rows, and as one mini-batch up to 256;
+            at first at least as many as components.
         y : Ignored
             Present for scikit-learn's conventions.
 
@@ -287,12 +297,15 @@ degrees_of_freedom_prior_, covariance_prior_ : float or ndarray
         ------
         ValueError
             If a parameter or the data are not valid; the estimator stays as it was.
+        FloatingPointError
+            If numbers are too large to be squared; likewise.
         """
         first = not hasattr(self, "means_")
         with unchanged_on_error(self):
             rows = self._checked(X, reset=first)
             place = placement_for(self, rows.shape[0], "online", automatic=False)
             start, n_iter = None, 0
+            n_rows = self.total_samples or (1e6 if first else self._n_rows)
             if first:
                 standard = standard_of(rows)
                 prior = prior_for(self, rows, standard)
@@ -300,7 +313,9 @@ degrees_of_freedom_prior_, covariance_prior_ : float or ndarray
             else:
                 self._check_same_model()
                 prior, standard = self._prior, self._standard
-                start, n_iter = self._statistics(), self.n_iter_
+                # They are of so many rows.
+                start = n_rows / self._n_rows * self._statistics()
+                n_iter = self.n_iter_
                 random_state = deepcopy(self.random_state_)
             fit = Fit(
                 self,
@@ -309,9 +324,10 @@ degrees_of_freedom_prior_, covariance_prior_ : float or ndarray
                 standard,
                 place,
                 n_passes=1,
-                n_rows=self.total_samples,
+                n_rows=n_rows,
                 start=start,
                 first_step=0 if first else self.n_batch_iter_,
+                least_batch=_SMALL,
             )
             # Passes are counted by `fit` alone.
             found = {**fit.run(random_state), "n_iter_": n_iter}

@@ -54,6 +54,8 @@ class Fit:
         What to go on from; None: as `init_params` says.
     first_step : int, default=0
         Steps that the model has done before.
+    least_batch : int, default=1
+        Rows of a local step, at least, where the estimator leaves it to us.
     """
 
     def __init__(
@@ -68,21 +70,22 @@ class Fit:
         n_rows: float,
         start: Floats | None = None,
         first_step: int = 0,
+        least_batch: int = 1,
     ) -> None:
         self.model, self.place, self.standard = model, place, standard
         self.X, self.prior = standard.of(X), standard.prior(prior)
         self.start, self.first_step, self.n_rows = start, first_step, float(n_rows)
-        self.batch_size = self._batch_size()
+        self.batch_size = self._batch_size(least_batch)
         n_batches = MiniBatches(X.shape[0], self.batch_size, None).n_batches
         self.n_batches, self.n_steps = n_batches, n_batches * n_passes
 
-    def _batch_size(self) -> int:
+    def _batch_size(self, least: int) -> int:
         """S: as given, or such that every thread has work in every epoch."""
         if self.model.batch_size != "auto":
             return int(self.model.batch_size)
         in_flight = self.place.n_workers * self.place.n_threads
         size = self.X.shape[0] // max(8, 2 * in_flight)
-        return int(np.clip(size, 1, 16384))
+        return int(np.clip(size, least, 16384))
 
     def _problem(self, start: Floats) -> MixtureProblem:
         # The first step is number one: with offset 0 its rate is 1, and is cut.
@@ -199,4 +202,5 @@ class Fit:
             "n_iter_": done // self.n_batches,
             "n_batch_iter_": self.first_step + done,
             "converged_": result.reason == "completed",
+            "_n_rows": self.n_rows,
         }

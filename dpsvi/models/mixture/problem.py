@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,6 +101,7 @@ class MixtureWorker(ConjugateWorker[NaturalParameters]):
     ) -> None:
         super().__init__(problem, shard.shape[0], n_threads, seed)
         self._problem, self._shard = problem, shard
+        self._adding = threading.Lock()
         shape = problem.empty_parameters().weights.shape
         self._found = [np.zeros(shape) for _ in range(n_threads)]
 
@@ -110,7 +112,10 @@ class MixtureWorker(ConjugateWorker[NaturalParameters]):
         statistics = self.scale(step) * held
         _expect(self._shard, rows, self._problem.prior, statistics, found)
         found *= self.weight(step, rows.size)
-        parameters.weights += found
+        # Counts, sums and squares must fit together: with half of an addition lost to
+        # another thread covariances are none. A step is a thousand times as long.
+        with self._adding:
+            parameters.weights += found
         parameters.totals[thread] += self.totals_of(found)
         return rows.size
 

@@ -33,6 +33,8 @@ __all__ = ["DPSVIPoissonFactorization"]
 
 _POSITIVE = Interval(Real, 0, None, closed="neither")
 _COUNT = Interval(Integral, 1, None, closed="left")
+# Rows given to `partial_fit` that are one mini-batch.
+_SMALL = 256
 
 
 class DPSVIPoissonFactorization(
@@ -92,11 +94,13 @@ class DPSVIPoissonFactorization(
         Seconds after which `fit` ends. None: no limit.
     row_tol : float, default=0.01
         Inference of a row stops when the shapes of its activities, which are in
-        counts, change by less than this on average.
+        counts, change by less than this on average. So the scale of the data matters,
+        also beside the priors: do not norm rows.
     max_row_iter : int, default=100
         Iterations on a row, at most.
-    total_samples : float, default=1000000.0
-        Rows that those given to `partial_fit` stand for.
+    total_samples : float or None, default=None
+        Rows that those given to `partial_fit` stand for. None: as many as the model
+        has been fitted to, or a million if `partial_fit` begins it.
     random_state : int, RandomState or None, default=None
         Seed of the first components, of the order of rows and of random starts.
 
@@ -109,6 +113,9 @@ class DPSVIPoissonFactorization(
     history_ : dpsvi.engine.History
         A row per merge: seconds, version, rows seen as "amount", staleness, bytes,
         iterations per row.
+    converged_ : bool
+        Whether all passes were done: there was no Ctrl-C and no end of `max_time`. No
+        likelihood is watched.
     n_iter_ : int
         Whole passes of `fit` over the rows.
     n_batch_iter_ : int
@@ -164,7 +171,7 @@ class DPSVIPoissonFactorization(
         "max_time": [None, _POSITIVE],
         "row_tol": [Interval(Real, 0, None, closed="left")],
         "max_row_iter": [_COUNT],
-        "total_samples": [_POSITIVE],
+        "total_samples": [None, _POSITIVE],
         "random_state": ["random_state"],
     }
 
@@ -187,7 +194,7 @@ class DPSVIPoissonFactorization(
         max_time: float | None = None,
         row_tol: float = 1e-2,
         max_row_iter: int = 100,
-        total_samples: float = 1e6,
+        total_samples: float | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.n_components = n_components
@@ -218,7 +225,8 @@ class DPSVIPoissonFactorization(
         Parameters
         ----------
         X : array-like, sparse matrix, DataFrame or Corpus, (n_rows, n_features)
-            Non-negative; fractions are welcome.
+            Counts, or fractions of them; not negative. Integers are computed in
+            float32, give float64 for more digits.
         y : Ignored
             Present for scikit-learn's conventions.
         client : distributed.Client, default=None
@@ -233,6 +241,8 @@ class DPSVIPoissonFactorization(
         ------
         ValueError
             If a parameter or the data are not valid; the estimator stays as it was.
+        FloatingPointError
+            If the counts are too large for the precision; likewise.
         """
         if is_asynchronous(client):
             raise ValueError(
@@ -251,12 +261,16 @@ class DPSVIPoissonFactorization(
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any = None) -> Self:
-        """Go on learning from more rows, one pass over them, in this process.
+        """Go on learning from more rows, one pass over them.
+
+        In this process, unless `backend` is "dask". The number of components and their
+        priors are those of the first rows, whatever was set since.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_rows, n_features)
-            Non-negative, taken as a part of `total_samples` rows.
+            Non-negative, taken as a part of `total_samples` rows, and as one
+            mini-batch up to 256.
         y : Ignored
             Present for scikit-learn's conventions.
 
@@ -269,23 +283,29 @@ class DPSVIPoissonFactorization(
         ------
         ValueError
             If a parameter or the data are not valid; the estimator stays as it was.
+        FloatingPointError
+            If the counts are too large for the precision; likewise.
         """
         first = not hasattr(self, "components_")
         with unchanged_on_error(self):
             counts = check_counts(self, X, reset=first, whom="partial_fit")
             place = placement_for(self, counts.shape[0], "online", automatic=False)
             start, random_state, n_iter = None, check_random_state(self.random_state), 0
+            n_rows = self.total_samples or (1e6 if first else self._n_rows)
             if not first:
-                start = self._parameters(counts.data.dtype)
+                # What was found is of so many rows.
+                share = n_rows / self._n_rows
+                start = self._parameters(counts.data.dtype).enlarged(share)
                 random_state, n_iter = deepcopy(self.random_state_), self.n_iter_
             fit = Fit(
                 self,
                 counts,
                 place,
                 n_passes=1,
-                n_rows=self.total_samples,
+                n_rows=n_rows,
                 start=start,
                 first_step=0 if first else self.n_batch_iter_,
+                least_batch=_SMALL,
             )
             # Passes are counted by `fit` alone.
             found = fit.run(random_state)
@@ -383,7 +403,7 @@ class DPSVIPoissonFactorization(
         """Return q(β) as fitted, for the engine and its kernels."""
         rates = self.component_rates_
         shapes = (self.components_ * rates[:, np.newaxis]).T.astype(dtype)
-        return parameters_of(shapes, rates, self.component_shape, self.component_rate)
+        return parameters_of(shapes, rates, *self._component_prior)
 
     def _take(
         self, random_state: np.random.RandomState, attributes: dict[str, Any]

@@ -41,6 +41,8 @@ class Fit:
         What to go on from; None: a random start.
     first_step : int, default=0
         Steps that the model has done before.
+    least_batch : int, default=1
+        Rows of a local step, at least, where the estimator leaves it to us.
     """
 
     def __init__(
@@ -53,16 +55,22 @@ class Fit:
         n_rows: float,
         start: FactorParameters | None = None,
         first_step: int = 0,
+        least_batch: int = 1,
     ) -> None:
         self.model, self.counts, self.place = model, counts, place
         self.start = start
-        size = self._batch_size()
+        size = self._batch_size(least_batch)
         self.n_batches = MiniBatches(counts.shape[0], size, None).n_batches
         self.first_step = first_step
         # The first step is number one: with offset 0 its rate is 1, and is cut.
         steps = first_step + 1.0 + np.arange(self.n_batches * n_passes)
         rates = (model.learning_offset + steps) ** -model.learning_decay
         in_shard = counts.shape[0] / place.n_workers
+        component_shape, component_rate = (
+            (model.component_shape, model.component_rate)
+            if start is None
+            else (float(start.prior), start.rate_prior)
+        )
         self.problem = PoissonProblem(
             n_features=counts.shape[1],
             n_components=_n_components(model, start),
@@ -71,8 +79,8 @@ class Fit:
             clock=Clock(rates),
             activity_shape=model.activity_shape,
             activity_rate=model.activity_rate,
-            component_shape=model.component_shape,
-            component_rate=model.component_rate,
+            component_shape=component_shape,
+            component_rate=component_rate,
             batch_size=size,
             tolerance=model.row_tol,
             max_iterations=model.max_row_iter,
@@ -80,13 +88,13 @@ class Fit:
             rows_per_shard=None if place.n_workers == 1 else in_shard,
         )
 
-    def _batch_size(self) -> int:
+    def _batch_size(self, least: int) -> int:
         """S: as given, or such that every thread has work in every epoch."""
         if self.model.batch_size != "auto":
             return int(self.model.batch_size)
         in_flight = self.place.n_workers * self.place.n_threads
         size = self.counts.shape[0] // max(8, 2 * in_flight)
-        return int(np.clip(size, 1, 1024))
+        return int(np.clip(size, least, 1024))
 
     def plan(self, seed: int) -> Plan:
         """Return the layout of the run."""
@@ -159,6 +167,12 @@ class Fit:
             "history_": result.history,
             "n_iter_": done // self.n_batches,
             "n_batch_iter_": self.first_step + done,
+            "converged_": result.reason == "completed",
+            "_n_rows": self.problem.n_rows,
+            "_component_prior": (
+                self.problem.component_shape,
+                self.problem.component_rate,
+            ),
         }
 
 

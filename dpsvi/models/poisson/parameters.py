@@ -50,6 +50,12 @@ class FactorParameters(NaturalParameters):
         mass: NDArray[np.float64] = scale * self.totals.sum(axis=0)
         return mass + self.prior_mass
 
+    def enlarged(self, share: float) -> FactorParameters:
+        """Let what was found count so many times; return the same object."""
+        self.weights *= self.weights.dtype.type(share)
+        self.totals *= share
+        return self
+
     @property
     def prior_mass(self) -> float | NDArray[np.float64]:
         """What the prior alone adds to a sum of shapes."""
