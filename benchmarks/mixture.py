@@ -3,8 +3,8 @@
 Both fit the same rows with the same priors, scikit-learn until it stops by itself, and
 once more with as few passes as bring it within a thousandth of our likelihood: it may
 well go on for long after that. The mean log-likelihood of held-out rows is
-scikit-learn's `score` for both. Starts are its own for each: k-means on all rows, and the
-best of four on 10,000 of them.
+scikit-learn's `score` for both. Each has a start of its own: k-means on all rows, and
+the best of four on 10,000 of them.
 
     python benchmarks/mixture.py                   # a million rows
     python benchmarks/mixture.py --rows 100000
