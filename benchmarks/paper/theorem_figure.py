@@ -10,7 +10,7 @@ from dpsvi.experiments.findings import COLOURS, counted, plain, tidy
 __all__ = ["draw"]
 
 # Where a second axis is in the way of matplotlib's own choice.
-_FREE = {"B": "center left"}
+_FREE = {"B": "center left", "T": "lower left"}
 
 Rows = Sequence[dict[str, Any]]
 
@@ -29,6 +29,8 @@ def draw(figure: Any, rows: Rows) -> None:
         _points(by_merges, rows, sweep, sweep.removeprefix("T, "), colour)
     _finish(by_merges, rows, "T", "merges T")
     plain(by_merges.xaxis)
+    # Room for the legend below all points.
+    by_merges.set_ylim(bottom=by_merges.get_ylim()[0] / 50)
     _points(by_delay, rows, "D", "γ of Corollary 1", 0)
     _points(by_delay, rows, "D, γ = 0.3", "γ = 0.3", 1)
     _finish(by_delay, rows, "D", "staleness D", counts=True)
