@@ -15,7 +15,14 @@ from dpsvi.rl.hsa2c import HSA2CProblem
 from dpsvi.rl.options import DEFAULTS, settings_for
 from dpsvi.theory.speedup import Costs, costs_of, measure_rounds, measure_threads
 
-__all__ = ["GAMES", "Reached", "agent_problem", "node_costs", "samples_to"]
+__all__ = [
+    "GAMES",
+    "Reached",
+    "agent_problem",
+    "node_costs",
+    "samples_to",
+    "step_seconds",
+]
 
 #: The games of the paper (section 8.2).
 GAMES = ("Pong", "Boxing", "Seaquest", "SpaceInvaders", "Amidar", "Qbert")
@@ -51,6 +58,13 @@ def node_costs(env: str, *, rounds: int = 6) -> tuple[Costs, Costs]:
     here = costs_of(alone, scaling)
     there = replace(here, threads=replace(scaling, cores=_CORES))
     return here, there.over(bandwidth=_BANDWIDTH, latency=_LATENCY)
+
+
+def step_seconds(env: str, *, rounds: int = 8) -> float:
+    """Return what a step of one thread takes now, in this process."""
+    problem = agent_problem(env)
+    B = 2 * problem.settings.updates
+    return measure_rounds(problem, None, local_steps=B, rounds=rounds).working / B
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsvi import rl
-from dpsvi.experiments.agents import node_costs
+from dpsvi.experiments.agents import node_costs, step_seconds
 from dpsvi.experiments.findings import COLOURS, Claim, Finding, counted, tidy
 from dpsvi.theory.speedup import (
     Costs,
@@ -47,11 +47,13 @@ def find(*, full: bool = False) -> Finding:
         found = measure_exchange(of)
         latency = here.latency + found.latency
         here = replace(here, latency=latency, handling_seconds=found.handling)
-        for n in sorted({1, 2, most}):
+        sizes = sorted({1, 2, most})
+        for n in sizes:
             for B in _MEASURED:
-                rate = _measured(of, n, B, seconds)
+                rate, costs = _beside_calibrations(of, n, B, seconds, here)
                 rows.append(_row(_HERE, "measured", n, B, rate))
-    rows += _shared(here, (1, 2, 4))
+                rows.append(_shared(costs, n, B))
+    rows += [_shared(here, 4, B) for B in _MEASURED if 4 not in sizes]
     rows += _simulated(_THERE, there, (1, 5, 10, 20, 30, 40, 60), _THREADS, _LENGTHS)
     return Finding(
         "fig5",
@@ -101,17 +103,21 @@ def steady_pace(steps: NDArray[Any], time: NDArray[Any]) -> float:
     return float((steps[last] - steps[first]) / (time[last] - time[first]))
 
 
-def _shared(costs: Costs, numbers: Sequence[int]) -> list[dict[str, Any]]:
+def _beside_calibrations(
+    client: Any, n: int, B: int, seconds: float, costs: Costs
+) -> tuple[float, Costs]:
+    """Measure a training, and a step just before and after it: machines have moods."""
+    steps = [step_seconds(_GAME)]
+    rate = _measured(client, n, B, seconds)
+    steps.append(step_seconds(_GAME))
+    return rate, replace(costs, step_seconds=sum(steps) / 2)
+
+
+def _shared(costs: Costs, n: int, B: int) -> dict[str, Any]:
     """Workers that share the cores of this machine with each other and the master."""
-    return [
-        _row(
-            *(_HERE, "simulated", n, B),
-            simulate(costs, n, local_steps=B, one_host=True).throughput
-            * (B * costs.samples_per_step),
-        )
-        for B in _MEASURED
-        for n in numbers
-    ]
+    found = simulate(costs, n, local_steps=B, one_host=True)
+    rate = found.throughput * B * costs.samples_per_step
+    return _row(_HERE, "simulated", n, B, rate)
 
 
 def _simulated(

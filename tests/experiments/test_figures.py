@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -19,7 +20,7 @@ from dpsvi.experiments import find, topics
 from dpsvi.experiments.findings import Finding, keep
 from dpsvi.experiments.speed_ups import HERE, draw
 from dpsvi.experiments.topics import TopicStudy, frequent_words, study_of
-from dpsvi.theory.speedup import Costs
+from dpsvi.theory.speedup import Costs, simulate
 
 GAME = "CartPole-v1"
 
@@ -64,6 +65,8 @@ def test_figure_5_measures_and_simulates(
     monkeypatch.setattr(fig5, "local_cluster", lambda n: nullcontext())
     monkeypatch.setattr(fig5, "measure_exchange", lambda client: exchange)
     monkeypatch.setattr(fig5, "node_costs", lambda env, rounds: (costs, costs))
+    steps = iter([0.01, 0.03] * 6)
+    monkeypatch.setattr(fig5, "step_seconds", lambda env: next(steps))
     monkeypatch.setattr(fig5.rl, "train", trained)
     rows = kept(find("fig5"), tmp_path)
     measured = {
@@ -75,6 +78,10 @@ def test_figure_5_measures_and_simulates(
         (n, B): 50.0 * int(n) for n in ("1", "2") for B in ("1", "5", "20")
     }
     assert {row["nodes"] for row in rows[6:]} >= {"4", "60"}
+    # A step takes 20 ms around the measurement, and not the 10 ms of before.
+    beside = next(row for row in rows if row["kind"] == "simulated")
+    alone = simulate(replace(costs, step_seconds=0.02, latency=1e-3), 1).throughput
+    assert float(beside["steps_per_second"]) == pytest.approx(alone, rel=0.1)
 
 
 def test_figure_6_takes_medians_of_seeds(

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable, Iterator
 from itertools import count, repeat
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dpsvi.theory.speedup.costs import Costs
 
-__all__ = ["Clock", "SimulatedCluster", "Stage", "Tally", "route_of"]
+__all__ = ["SimulatedCluster", "Stage", "Steps", "Tally", "route_of"]
 
 # Share of the rounds at the start that are left out: queues have to fill first.
 _FILLING = 0.1
@@ -57,8 +58,10 @@ def route_of(
     ]
 
 
-# Stage of a worker that has died, and that of one that has not begun.
-_DEAD, _NOWHERE = 9, Stage(-1, repeat(0.0), 0)
+# Stage of a worker that has died.
+_DEAD = 9
+# A worker on its way: when, its turn among equals, who, and the stage it comes to.
+Arrival: TypeAlias = tuple[float, int, int, int]
 
 
 class Tally:
@@ -84,44 +87,48 @@ class Tally:
         return merges
 
 
-class Clock:
-    """Seconds, of the run and of service and stay, and what workers do meanwhile.
+class Steps:
+    """Workers that do their steps, all equally fast, and slower the more there are.
 
-    Where all share one host everything takes longer the more threads are busy, by the
-    same factor: the order of events is as it were without, and only the clock is.
+    Ends are kept in seconds that the steps would take if they were alone.
 
     Parameters
     ----------
-    n_workers, n_threads : int
-        n and p.
+    n_threads : int
+        p, of each worker.
     slower : callable
-        How many times as long things take with so many busy threads.
+        How many times as long steps take with so many busy threads.
     """
 
-    def __init__(
-        self, n_workers: int, n_threads: int, slower: Callable[[int], float]
-    ) -> None:
+    def __init__(self, n_threads: int, slower: Callable[[int], float]) -> None:
         self._n_threads, self._slower = n_threads, slower
-        self._stages = [_NOWHERE] * n_workers
-        self._working = self._staying = 0
-        self._then = self.seconds = self.served = self.stayed = 0.0
+        self._ends: list[Arrival] = []
+        self._alone = 0.0
 
-    def advance(self, now: float, free: list[float]) -> None:
-        """Go on to an event; places are busy until they are free."""
-        master, loop = (until > self._then for until in free)
-        busy = self._working * self._n_threads + master + loop
-        passed = (now - self._then) * self._slower(busy)
-        self.seconds += passed
-        self.served += passed * master
-        self.stayed += passed * self._staying
-        self._then = now
+    def begin(self, seconds: float, order: int, worker: int, following: int) -> None:
+        """A worker begins with steps of so many seconds."""
+        heapq.heappush(self._ends, (self._alone + seconds, order, worker, following))
 
-    def enter(self, worker: int, stage: Stage) -> None:
-        """A worker is at another stage from now on."""
-        before = self._stages[worker]
-        self._working += stage.works - before.works
-        self._staying += (stage.place >= 0) - (before.place >= 0)
-        self._stages[worker] = stage
+    @property
+    def rest(self) -> float:
+        """Seconds until the next worker is done, if nobody else begins."""
+        if not self._ends:
+            return math.inf
+        return (self._ends[0][0] - self._alone) * self._factor()
+
+    def advance(self, seconds: float) -> None:
+        """Go on for a while, with nobody done before."""
+        if self._ends:
+            self._alone += seconds / self._factor()
+
+    def end(self) -> Arrival:
+        """The next worker is done."""
+        arrival = heapq.heappop(self._ends)
+        self._alone = arrival[0]
+        return arrival
+
+    def _factor(self) -> float:
+        return self._slower(self._n_threads * len(self._ends))
 
 
 class SimulatedCluster:
@@ -136,10 +143,15 @@ class SimulatedCluster:
         route: list[Stage],
         speeds: list[float],
         deaths: Iterator[float],
-        clock: Clock,
+        steps: Steps,
     ) -> None:
         self._route, self._speeds, self._deaths = route, speeds, deaths
-        self._free, self._clock = [0.0, 0.0], clock
+        self._steps, self._order, self._now = steps, count(), 0.0
+        self._arrivals: list[Arrival] = [
+            (0.0, next(self._order), worker, 0) for worker in range(len(speeds))
+        ]
+        self._free = [0.0, 0.0]
+        self._served = self._stayed = 0.0
 
     def run(
         self, rounds: int, merge_size: int, merge_seconds: float
@@ -156,20 +168,17 @@ class SimulatedCluster:
         warm : int
             How many of them came before the queues had filled.
         """
-        n = len(self._speeds)
-        tally, order = Tally(n, rounds, merge_size), count()
-        events = [(0.0, next(order), worker, 0) for worker in range(n)]
-        warm = int(rounds * _FILLING)
+        tally, warm = (
+            Tally(len(self._speeds), rounds, merge_size),
+            int(rounds * _FILLING),
+        )
         begun = self._readings(tally)
         while tally.pushes < rounds:
-            now, _, worker, number = events[0]
-            stage = self._route[number]
-            self._clock.advance(now, self._free)
-            self._clock.enter(worker, stage)
+            worker, stage = self._next()
             if stage.works:
-                end, following = self._work(stage, now, worker, tally)
-            else:
-                end, following = self._stay(stage, now), stage.following
+                self._work(stage, worker, tally)
+                continue
+            end = self._stay(stage)
             if stage.pushes:
                 if tally.push(worker):
                     end = self._merge(end, merge_seconds)
@@ -177,34 +186,49 @@ class SimulatedCluster:
                     begun = self._readings(tally)
             if stage.pulls:
                 tally.pull(worker)
-            heapq.heapreplace(events, (end, next(order), worker, following))
+            arrival = end, next(self._order), worker, stage.following
+            heapq.heappush(self._arrivals, arrival)
         return self._readings(tally) - begun, tally, warm
 
-    def _readings(self, tally: Tally) -> NDArray[np.float64]:
-        clock = self._clock
-        seconds = clock.seconds, clock.served, clock.stayed
-        return np.array([*seconds, tally.version, tally.losses])
+    def _next(self) -> tuple[int, Stage]:
+        """Go on to the next arrival: of who has done its steps, or of another."""
+        arrives = self._arrivals[0][0] if self._arrivals else math.inf
+        done = self._now + self._steps.rest
+        if done < arrives:
+            self._now = done
+            _, _, worker, number = self._steps.end()
+        else:
+            self._steps.advance(arrives - self._now)
+            self._now, _, worker, number = heapq.heappop(self._arrivals)
+        return worker, self._route[number]
 
-    def _work(
-        self, stage: Stage, now: float, worker: int, tally: Tally
-    ) -> tuple[float, int]:
+    def _readings(self, tally: Tally) -> NDArray[np.float64]:
+        busy = self._served, self._stayed
+        return np.array([self._now, *busy, tally.version, tally.losses])
+
+    def _work(self, stage: Stage, worker: int, tally: Tally) -> None:
         """Do the steps of a round, or die on the way."""
         seconds, death = next(stage.seconds) / self._speeds[worker], next(self._deaths)
-        if death > seconds:
-            return now + seconds, stage.following
-        tally.losses += 1
-        return now + death, _DEAD
+        following = stage.following
+        if death <= seconds:
+            tally.losses += 1
+            seconds, following = death, _DEAD
+        self._steps.begin(seconds, next(self._order), worker, following)
 
-    def _stay(self, stage: Stage, now: float) -> float:
+    def _stay(self, stage: Stage) -> float:
         """Return when a delay or a service is over."""
         seconds = next(stage.seconds)
         if stage.place < 0:
-            return now + seconds
-        end = max(now, self._free[stage.place]) + seconds
+            return self._now + seconds
+        end = max(self._now, self._free[stage.place]) + seconds
         self._free[stage.place] = end
+        self._stayed += end - self._now
+        self._served += seconds if stage.place == 0 else 0.0
         return end
 
     def _merge(self, end: float, seconds: float) -> float:
         """The master goes on with a merge; who has pushed last waits for it."""
         self._free[0] = end + seconds
+        self._served += seconds
+        self._stayed += seconds
         return end + seconds

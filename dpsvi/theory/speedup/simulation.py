@@ -5,8 +5,8 @@ work (log-normal seconds), message, the event loop, the master, which serves one
 another (gamma-distributed seconds; M pushes make a merge, which takes time of its own),
 and message. Push and pull are one visit to the master or two, as `Costs.trips` says.
 Workers may differ in speed; they may die while they work, at a constant rate, which
-loses the round, and come back after some time. All may share one host, where things
-take the longer the more threads are busy. No arithmetic is done, only counting.
+loses the round, and come back after some time. All may share one host, where steps take
+the longer the more threads are at work. No arithmetic is done, only counting.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from dpsvi.theory.setting import check_count, check_positive
 from dpsvi.theory.speedup.costs import Costs, check_not_negative
-from dpsvi.theory.speedup.events import Clock, SimulatedCluster, Tally, route_of
+from dpsvi.theory.speedup.events import SimulatedCluster, Steps, Tally, route_of
 from dpsvi.theory.speedup.threads import ThreadScaling
 
 __all__ = ["Faults", "Outcome", "round_with_faults", "simulate"]
@@ -129,9 +129,9 @@ def simulate(
     faults : Faults or None, default=None
         None: nobody dies.
     one_host : bool, default=False
-        Whether all workers, the master and the event loop share one host. Its busy
-        threads then disturb one another as σ of `costs` says of the threads of one
-        worker, and it has the cores of σ.
+        Whether all workers share one host. Their threads then disturb one another, in
+        their steps, as σ of `costs` says of the threads of one worker, and the host has
+        the cores of σ. The master is not slowed, and takes no core from them.
     seed : int, default=0
         Of everything random.
 
@@ -168,8 +168,7 @@ def simulate(
     route = route_of(
         costs, work, lambda mean: _gamma(rng, mean, service_spread), repair
     )
-    clock = Clock(n_workers, n_threads, slower)
-    cluster = SimulatedCluster(route, pace, deaths, clock)
+    cluster = SimulatedCluster(route, pace, deaths, Steps(n_threads, slower))
     since, tally, warm = cluster.run(rounds, master_batch_size, merge_seconds)
     return _outcome(since, tally, warm, n_workers)
 
