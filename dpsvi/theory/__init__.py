@@ -4,9 +4,8 @@
     Theorem 3.1 for given rates.
 `corollary_rates`, `corollary_bound`, `fewest_merges`
     Corollary 1: constant rates, Eq. 9 to 11.
-`expected_staleness`, `largest_staleness`, `largest_read_delay`, `most_workers`,
-`most_threads`
-    How much asynchrony Corollary 1 bears.
+`expected_staleness`, `largest_staleness`, `most_workers`, `most_threads`
+    How much asynchrony Corollary 1 bears; `largest_read_delay` too.
 `scaled_rates`
     Eq. 13: carry a tuned rate over to more threads, steps or pushes.
 `communication_time`, `local_steps_to_break_even`
