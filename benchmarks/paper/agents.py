@@ -53,9 +53,9 @@ def node_costs(env: str, *, rounds: int = 6) -> tuple[Costs, Costs]:
     """
     problem = agent_problem(env)
     B = 2 * problem.settings.updates
-    scaling, _ = measure_threads(problem, None, local_steps=B, rounds=rounds)
-    alone = measure_rounds(problem, None, local_steps=B, rounds=rounds)
-    here = costs_of(alone, scaling)
+    scaling, measured = measure_threads(problem, None, local_steps=B, rounds=rounds)
+    # From one thread on.
+    here = costs_of(measured[0], scaling)
     there = replace(here, threads=replace(scaling, cores=_CORES))
     return here, there.over(bandwidth=_BANDWIDTH, latency=_LATENCY)
 

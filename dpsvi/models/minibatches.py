@@ -7,7 +7,10 @@ import threading
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MiniBatches"]
+__all__ = ["SMALL", "MiniBatches", "automatic_size"]
+
+#: Rows given to `partial_fit` that are one mini-batch.
+SMALL = 256
 
 
 class MiniBatches:
@@ -63,3 +66,15 @@ class MiniBatches:
                     np.random.default_rng(seed).shuffle(order)
                 self._orders[epoch] = order
             return self._orders[epoch]
+
+
+def automatic_size(n_rows: int, in_flight: int, *, least: int, most: int) -> int:
+    """Return S such that every thread of every worker has work in each epoch.
+
+    Examples
+    --------
+    >>> automatic_size(1000, 2, least=1, most=1024)
+    125
+    """
+    size = n_rows // max(8, 2 * in_flight)
+    return max(least, min(size, most))

@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from dpsvi.models.awaiting import is_asynchronous
+from dpsvi.models.minibatches import SMALL
 from dpsvi.models.mixture.fitting import Fit
 from dpsvi.models.mixture.parameters import Covariance, MixturePrior, Posterior
 from dpsvi.models.mixture.priors import prior_for
@@ -26,8 +27,6 @@ __all__ = ["DPSVIGaussianMixture"]
 
 _POSITIVE = Interval(Real, 0, None, closed="neither")
 _COUNT = Interval(Integral, 1, None, closed="left")
-# Rows given to `partial_fit` that are one mini-batch.
-_SMALL = 256
 
 
 class DPSVIGaussianMixture(BayesianGaussianMixture):
@@ -327,7 +326,7 @@ degrees_of_freedom_prior_, covariance_prior_ : float or ndarray
                 n_rows=n_rows,
                 start=start,
                 first_step=0 if first else self.n_batch_iter_,
-                least_batch=_SMALL,
+                least_batch=SMALL,
             )
             # Passes are counted by `fit` alone.
             found = {**fit.run(random_state), "n_iter_": n_iter}

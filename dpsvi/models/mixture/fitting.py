@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from dpsvi.engine import Placement, Plan, Result, run
 from dpsvi.models.conjugate import Clock
-from dpsvi.models.minibatches import MiniBatches
+from dpsvi.models.minibatches import MiniBatches, automatic_size
 from dpsvi.models.mixture.parameters import MixturePrior, pack
 from dpsvi.models.mixture.problem import MixtureProblem
 from dpsvi.models.mixture.standard import Standard
@@ -84,8 +84,8 @@ class Fit:
         if self.model.batch_size != "auto":
             return int(self.model.batch_size)
         in_flight = self.place.n_workers * self.place.n_threads
-        size = self.X.shape[0] // max(8, 2 * in_flight)
-        return int(np.clip(size, least, 16384))
+        n_rows = self.X.shape[0]
+        return automatic_size(n_rows, in_flight, least=least, most=16384)
 
     def _problem(self, start: Floats) -> MixtureProblem:
         # The first step is number one: with offset 0 its rate is 1, and is cut.

@@ -22,6 +22,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from dpsvi.models.awaiting import is_asynchronous
 from dpsvi.models.lda.validation import check_counts
+from dpsvi.models.minibatches import SMALL
 from dpsvi.models.placement import n_threads_for, placement_for
 from dpsvi.models.poisson.fitting import Fit
 from dpsvi.models.poisson.inference import activities_of
@@ -33,8 +34,6 @@ __all__ = ["DPSVIPoissonFactorization"]
 
 _POSITIVE = Interval(Real, 0, None, closed="neither")
 _COUNT = Interval(Integral, 1, None, closed="left")
-# Rows given to `partial_fit` that are one mini-batch.
-_SMALL = 256
 
 
 class DPSVIPoissonFactorization(
@@ -305,7 +304,7 @@ class DPSVIPoissonFactorization(
                 n_rows=n_rows,
                 start=start,
                 first_step=0 if first else self.n_batch_iter_,
-                least_batch=_SMALL,
+                least_batch=SMALL,
             )
             # Passes are counted by `fit` alone.
             found = fit.run(random_state)

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from dpsvi.engine import Placement, Plan, Result, run
 from dpsvi.models.conjugate import Clock
-from dpsvi.models.minibatches import MiniBatches
+from dpsvi.models.minibatches import MiniBatches, automatic_size
 from dpsvi.models.poisson.parameters import FactorParameters
 from dpsvi.models.poisson.problem import PoissonProblem
 
@@ -93,8 +93,8 @@ class Fit:
         if self.model.batch_size != "auto":
             return int(self.model.batch_size)
         in_flight = self.place.n_workers * self.place.n_threads
-        size = self.counts.shape[0] // max(8, 2 * in_flight)
-        return int(np.clip(size, least, 1024))
+        n_rows = self.counts.shape[0]
+        return automatic_size(n_rows, in_flight, least=least, most=1024)
 
     def plan(self, seed: int) -> Plan:
         """Return the layout of the run."""

@@ -58,8 +58,8 @@ def route_of(
     ]
 
 
-# Stage of a worker that has died.
-_DEAD = 9
+# Stage of a worker that has died: the last.
+_DEAD = -1
 # A worker on its way: when, its turn among equals, who, and the stage it comes to.
 Arrival: TypeAlias = tuple[float, int, int, int]
 
@@ -168,10 +168,8 @@ class SimulatedCluster:
         warm : int
             How many of them came before the queues had filled.
         """
-        tally, warm = (
-            Tally(len(self._speeds), rounds, merge_size),
-            int(rounds * _FILLING),
-        )
+        tally = Tally(len(self._speeds), rounds, merge_size)
+        warm = int(rounds * _FILLING)
         begun = self._readings(tally)
         while tally.pushes < rounds:
             worker, stage = self._next()
