@@ -20,6 +20,7 @@ from dpsvi.models.conjugate import Clock
 from dpsvi.models.lda.problem import LDAProblem
 from dpsvi.models.mixture.parameters import MixturePrior
 from dpsvi.models.mixture.problem import MixtureProblem
+from dpsvi.models.mixture.standard import Standard
 from dpsvi.models.poisson.problem import PoissonProblem
 
 COLUMNS = (
@@ -102,6 +103,7 @@ def mixture(n_workers: int) -> Case:
     problem = MixtureProblem(
         n_components=3,
         n_rows=float(N_DOCUMENTS),
+        standard=Standard(np.zeros(2), np.ones(2)),
         prior=prior,
         start=rng.uniform(0.5, 1.0, (6, 3)),
         clock=Clock((2.0 + np.arange(N_STEPS)) ** -0.7),

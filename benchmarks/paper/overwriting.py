@@ -28,6 +28,7 @@ from dpsvi.experiments.topics import TopicStudy
 from dpsvi.models.conjugate import Clock
 from dpsvi.models.mixture.parameters import MixturePrior, pack
 from dpsvi.models.mixture.problem import MixtureProblem
+from dpsvi.models.mixture.standard import Standard
 from dpsvi.models.poisson.problem import PoissonProblem
 
 __all__ = [
@@ -152,6 +153,7 @@ def kept_of_mixture(n_threads: int, n_rows: int = 50_000, batch_size: int = 64) 
     problem = MixtureProblem(
         n_components=size,
         n_rows=float(n_rows),
+        standard=Standard(np.zeros(size), np.ones(size)),
         prior=prior,
         start=pack(np.full(size, share), share * means, squares, full=True),
         clock=Clock(np.full(4 * n_rows // batch_size, 0.02)),

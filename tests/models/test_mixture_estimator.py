@@ -17,6 +17,7 @@ from sklearn.mixture import BayesianGaussianMixture
 from dpsvi.models.mixture import DPSVIGaussianMixture
 from dpsvi.models.mixture.parameters import MixturePrior, Posterior
 from dpsvi.models.mixture.problem import statistics_of
+from dpsvi.models.mixture.standard import Standard
 
 Array = npt.NDArray[Any]
 
@@ -228,7 +229,9 @@ def test_where_scikit_learn_has_converged_a_step_changes_nothing(
             theirs.covariances_,
         )
     )
-    found = statistics_of(train, prior, statistics)
+    n_features = train.shape[1]
+    units = Standard(np.zeros(n_features), np.ones(n_features))
+    found = statistics_of(train, units, prior, statistics)
     np.testing.assert_allclose(found[0], counts, rtol=1e-4)
     np.testing.assert_allclose(found[0], theirs.predict_proba(train).sum(axis=0))
     np.testing.assert_allclose(found, statistics, rtol=1e-3, atol=1e-3)
@@ -348,3 +351,13 @@ def test_on_a_cluster_as_well_as_here(cluster_client: Any) -> None:
     assert there.score(test) == pytest.approx(here.score(test), rel=0.01)
     with pytest.raises(ValueError, match="backend is 'local'"):
         make(backend="local").fit(train, client=cluster_client)
+
+
+def test_rows_are_not_changed_whatever_their_layout() -> None:
+    X = data("drawn")[0]
+    given = X.copy()
+    plain = make(n_jobs=1).fit(given)
+    np.testing.assert_array_equal(given, X)
+    given.flags.writeable = False
+    for same in (given, np.asfortranarray(X), X[:, ::-1].copy()[:, ::-1]):
+        np.testing.assert_array_equal(make(n_jobs=1).fit(same).means_, plain.means_)

@@ -20,9 +20,12 @@ from dpsvi.models.mixture.parameters import (
     unpack,
 )
 from dpsvi.models.mixture.problem import statistics_of
+from dpsvi.models.mixture.standard import Standard, moments, standard_of
 
 Array = npt.NDArray[Any]
 FORMS: list[Covariance] = ["full", "diag"]
+# Those of the data.
+UNITS = Standard(np.zeros(2), np.ones(2))
 
 
 def prior_of(
@@ -81,12 +84,15 @@ def test_a_step_is_that_of_the_reference(
     expected, likelihood = reference.expect(prior, q, X)
     out = np.zeros_like(theta)
     rows = np.arange(n_rows, dtype=np.int32)
-    found = add_rows(X, rows, prior.full, theta, K, out)
+    # The rows in other units, which the kernel takes back.
+    standard = Standard(np.linspace(-5.0, 9.0, n), np.linspace(0.1, 3.0, n))
+    X_given = X * standard.spread + standard.center
+    found = add_rows(X_given, rows, *standard, prior.full, theta, K, out)
     assert found == pytest.approx(likelihood, rel=1e-9)
     np.testing.assert_allclose(out[:, :K], expected, rtol=1e-7, atol=1e-9)
     assert not out[:, K:].any()
     # A second call adds; only the rows that are named count.
-    add_rows(X, rows[:1], prior.full, theta, K, out)
+    add_rows(X_given, rows[:1], *standard, prior.full, theta, K, out)
     once, _ = reference.expect(prior, q, X[:1])
     np.testing.assert_allclose(out[:, :K], expected + once, rtol=1e-7, atol=1e-9)
 
@@ -94,7 +100,8 @@ def test_a_step_is_that_of_the_reference(
 def test_shares_of_a_row_add_up_to_one() -> None:
     prior = prior_of(2, "full")
     X, shares = rows_and_shares(50, 2, 3)
-    found = statistics_of(100.0 * X, prior, statistics(X, shares, full=True))
+    far = Standard(np.zeros(2), np.full(2, 0.01))
+    found = statistics_of(X, far, prior, statistics(X, shares, full=True))
     # Far out, where all densities are zero in floating point.
     assert found[0].sum() == pytest.approx(50.0)
 
@@ -132,9 +139,27 @@ def test_what_is_no_covariance_is_lifted(covariance_type: Covariance) -> None:
     torn[3:, 0] -= 1e3
     theta = prior.theta(prior.posterior(torn))
     assert np.isfinite(theta).all()
-    assert np.isfinite(statistics_of(X, prior, torn)).all()
+    assert np.isfinite(statistics_of(X, UNITS, prior, torn)).all()
     lifted = prior.lifted(prior.posterior(torn)).covariances
     whole = prior.lifted(prior.posterior(statistics(X, shares, full=prior.full)))
     least = np.linalg.eigvalsh(lifted) if prior.full else lifted
     assert least.min() > 0
     np.testing.assert_array_equal(lifted[1], whole.covariances[1])
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 21_845, 21_846, 50_000])
+def test_moments_of_rows_far_from_zero(n_rows: int) -> None:
+    # Blocks of 65,536 numbers: one, one and a row more, and two and a part.
+    rng = np.random.default_rng(0)
+    X = rng.normal([1e6, 0.0, -3.0], [1e-3, 1.0, 1e5], (n_rows, 3))
+    seen = moments(X)
+    np.testing.assert_allclose(seen.mean, X.mean(axis=0), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(seen.variances, X.var(axis=0), rtol=1e-6)
+    np.testing.assert_array_equal(seen.largest, np.abs(X).max(axis=0))
+
+
+def test_the_last_block_counts_too_when_it_is_looked_for_what_is_too_large() -> None:
+    X = np.zeros((70_000, 1))
+    X[-1] = 1e200
+    with pytest.raises(ValueError, match="feature 0 has numbers too large"):
+        standard_of(moments(X))

@@ -13,8 +13,10 @@ from dpsvi.engine.backends.simulated import Simulated
 from dpsvi.models.conjugate import Clock
 from dpsvi.models.mixture.parameters import MixturePrior
 from dpsvi.models.mixture.problem import MixtureProblem, statistics_of
+from dpsvi.models.mixture.standard import Standard
 
 PRIOR = MixturePrior("full", False, 0.5, 1.0, 2.0, np.zeros(2), np.eye(2))
+UNITS = Standard(np.zeros(2), np.ones(2))
 RNG = np.random.default_rng(0)
 X = np.concatenate([RNG.normal(-1.0, 0.3, (40, 2)), RNG.normal(1.0, 0.3, (40, 2))])
 
@@ -30,6 +32,7 @@ def start(*, good: bool = False) -> Any:
 
 def problem(rates: Any, *, good: bool = False, **more: Any) -> MixtureProblem:
     given = {"n_components": 2, "n_rows": float(len(X)), "prior": PRIOR} | more
+    given.setdefault("standard", UNITS)
     clock = Clock(np.asarray(rates))
     return MixtureProblem(start=start(good=good), clock=clock, **given)
 
@@ -61,7 +64,7 @@ def test_a_mini_batch_stands_for_all_rows() -> None:
 def test_whole_passes_reach_the_fixed_point_of_batch_learning() -> None:
     statistics = start()
     for _ in range(200):
-        statistics = statistics_of(X, PRIOR, statistics)
+        statistics = statistics_of(X, UNITS, PRIOR, statistics)
     found = fitted(problem(np.full(60, 0.8), batch_size=len(X)), [X])
     np.testing.assert_allclose(found, statistics, rtol=1e-6, atol=1e-6)
     means = PRIOR.posterior(found).means

@@ -19,7 +19,7 @@ from dpsvi.models.minibatches import SMALL
 from dpsvi.models.mixture.fitting import Fit
 from dpsvi.models.mixture.parameters import Covariance, MixturePrior, Posterior
 from dpsvi.models.mixture.priors import prior_for
-from dpsvi.models.mixture.standard import Standard, standard_of
+from dpsvi.models.mixture.standard import Standard, moments, standard_of
 from dpsvi.models.placement import placement_for
 from dpsvi.models.unchanged import unchanged_on_error
 
@@ -257,8 +257,7 @@ degrees_of_freedom_prior_, covariance_prior_ : float or ndarray
         with unchanged_on_error(self):
             rows = self._checked(X, reset=True)
             place = placement_for(self, rows.shape[0], "online", client)
-            standard = standard_of(rows)
-            prior = prior_for(self, rows, standard)
+            standard, prior = self._coordinates(rows)
             random_state = check_random_state(self.random_state)
             fit = Fit(
                 self,
@@ -306,8 +305,7 @@ degrees_of_freedom_prior_, covariance_prior_ : float or ndarray
             start, n_iter = None, 0
             n_rows = self.total_samples or (1e6 if first else self._n_rows)
             if first:
-                standard = standard_of(rows)
-                prior = prior_for(self, rows, standard)
+                standard, prior = self._coordinates(rows)
                 random_state = check_random_state(self.random_state)
             else:
                 self._check_same_model()
@@ -354,7 +352,7 @@ degrees_of_freedom_prior_, covariance_prior_ : float or ndarray
     def _checked(self, X: Any, *, reset: bool) -> NDArray[np.float64]:
         least = 2 if reset else 1
         rows: NDArray[np.float64] = validate_data(
-            self, X, dtype=np.float64, reset=reset, ensure_min_samples=least
+            self, X, dtype=np.float64, order="C", reset=reset, ensure_min_samples=least
         )
         if reset and rows.shape[0] < self.n_components:
             raise ValueError(
@@ -362,6 +360,12 @@ degrees_of_freedom_prior_, covariance_prior_ : float or ndarray
                 "at least as many"
             )
         return rows
+
+    def _coordinates(self, rows: NDArray[np.float64]) -> tuple[Standard, MixturePrior]:
+        """Coordinates to compute in, and the prior in those of the data."""
+        seen = moments(rows)
+        standard = standard_of(seen)
+        return standard, prior_for(self, rows, seen, standard)
 
     def _check_same_model(self) -> None:
         """Parameters that decide what the fitted attributes are must stay."""

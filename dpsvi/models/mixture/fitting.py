@@ -39,7 +39,7 @@ class Fit:
     model : DPSVIGaussianMixture
         Validated.
     X : ndarray of shape (n_rows, n_features)
-        Checked, in float64.
+        Checked, in float64, a row after the other; it is not copied.
     prior : MixturePrior
         In the coordinates of X.
     standard : Standard
@@ -73,7 +73,7 @@ class Fit:
         least_batch: int = 1,
     ) -> None:
         self.model, self.place, self.standard = model, place, standard
-        self.X, self.prior = standard.of(X), standard.prior(prior)
+        self.X, self.prior = X, standard.prior(prior)
         self.start, self.first_step, self.n_rows = start, first_step, float(n_rows)
         self.batch_size = self._batch_size(least_batch)
         n_batches = MiniBatches(X.shape[0], self.batch_size, None).n_batches
@@ -95,6 +95,7 @@ class Fit:
         return MixtureProblem(
             n_components=start.shape[1],
             n_rows=self.n_rows,
+            standard=self.standard,
             prior=self.prior,
             start=start,
             clock=Clock(rates),
@@ -157,6 +158,7 @@ class Fit:
         sample = self.X
         if n_rows > _SAMPLE:
             sample = sample[random_state.choice(n_rows, _SAMPLE, replace=False)]
+        sample = self.standard.of(sample)
         if self.model.init_params == "kmeans":
             labels = (
                 KMeans(K, n_init=_STARTS, random_state=random_state).fit(sample).labels_

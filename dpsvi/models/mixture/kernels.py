@@ -25,17 +25,17 @@ _BLOCK = 64
 
 
 @kernel(fastmath=FASTMATH, inline="always")
-def _features(x: Any, full: bool, out: Any) -> None:
-    """Write φ(x)."""
-    n = x.size
+def _features(row: Any, center: Any, spread: Any, full: bool, out: Any) -> None:
+    """Write φ(x) of a row in coordinates in which squares keep their digits."""
+    n = row.size
     out[0] = 1.0
     for i in range(n):
-        out[1 + i] = x[i]
+        out[1 + i] = (row[i] - center[i]) / spread[i]
     at = 1 + n
     for i in range(n):
         last = n if full else i + 1
         for j in range(i, last):
-            out[at] = x[i] * x[j]
+            out[at] = out[1 + i] * out[1 + j]
             at += 1
 
 
@@ -60,16 +60,25 @@ def _share_out(shares: Any, n_components: int) -> Any:
 
 @kernel(fastmath=FASTMATH)
 def add_rows(
-    X: Any, rows: Any, full: bool, theta: Any, n_components: int, out: Any
+    X: Any,
+    rows: Any,
+    center: Any,
+    spread: Any,
+    full: bool,
+    theta: Any,
+    n_components: int,
+    out: Any,
 ) -> Any:
     """Add the expected statistics of some rows, r_k φ(x).
 
     Parameters
     ----------
     X : ndarray of shape (n_rows, n_features)
-        Standardised data.
+        The data, as given: a copy that is standardised would cost more than the step.
     rows : ndarray of int of shape (batch_size,)
         Which rows.
+    center, spread : ndarrays of shape (n_features,)
+        x is what a row is of `spread`, from `center`.
     full : bool
         Whether φ has products of different features.
     theta : ndarray of shape (n_statistics, n_padded)
@@ -91,7 +100,7 @@ def add_rows(
     for begin in range(0, rows.size, _BLOCK):
         size = min(_BLOCK, rows.size - begin)
         for row in range(size):
-            _features(X[rows[begin + row]], full, features[row])
+            _features(X[rows[begin + row]], center, spread, full, features[row])
         np.dot(features[:size], theta, shares[:size])
         for row in range(size):
             likelihood += _share_out(shares[row], n_components)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_array
 
 from dpsvi.models.mixture.parameters import MixturePrior
-from dpsvi.models.mixture.standard import Standard
+from dpsvi.models.mixture.standard import Moments, Standard
 
 __all__ = ["prior_for"]
 
@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 _LEAST = 1e-6
 
 
-def prior_for(model: Any, X: Floats, standard: Standard) -> MixturePrior:
+def prior_for(model: Any, X: Floats, seen: Moments, standard: Standard) -> MixturePrior:
     """Return the prior of an estimator, with scikit-learn's defaults.
 
     Parameters
@@ -28,6 +28,8 @@ def prior_for(model: Any, X: Floats, standard: Standard) -> MixturePrior:
         Its parameters count.
     X : ndarray of shape (n_rows, n_features)
         The data.
+    seen : Moments
+        Of the data.
     standard : Standard
         Of the data: in its coordinates variances are compared.
 
@@ -50,10 +52,11 @@ def prior_for(model: Any, X: Floats, standard: Standard) -> MixturePrior:
         concentration=_or(model.weight_concentration_prior, 1.0 / model.n_components),
         mean_precision=_or(model.mean_precision_prior, 1.0),
         degrees_of_freedom=degrees,
-        mean=_mean(model.mean_prior, X),
+        mean=_mean(model.mean_prior, seen.mean),
         covariance=_covariance(
             model.covariance_prior,
             X,
+            seen,
             standard.spread,
             full=model.covariance_type == "full",
         ),
@@ -64,19 +67,20 @@ def _or(value: float | None, default: float) -> float:
     return float(default if value is None else value)
 
 
-def _mean(given: Any, X: Floats) -> Floats:
+def _mean(given: Any, seen: Floats) -> Floats:
     if given is None:
-        mean: Floats = X.mean(axis=0)
-        return mean
-    mean = check_array(given, dtype=np.float64, ensure_2d=False)
-    _check_shape("mean_prior", mean, (X.shape[1],))
+        return seen
+    mean: Floats = check_array(given, dtype=np.float64, ensure_2d=False)
+    _check_shape("mean_prior", mean, seen.shape)
     return mean
 
 
-def _covariance(given: Any, X: Floats, spread: Floats, *, full: bool) -> Floats:
+def _covariance(
+    given: Any, X: Floats, seen: Moments, spread: Floats, *, full: bool
+) -> Floats:
     n_features = X.shape[1]
     if given is None:
-        return _covariance_of(X, spread, full=full)
+        return _covariance_of(X, seen, spread, full=full)
     shape = (n_features, n_features) if full else (n_features,)
     covariance: Floats = check_array(given, dtype=np.float64, ensure_2d=full)
     _check_shape("covariance_prior", covariance, shape)
@@ -89,10 +93,11 @@ def _covariance(given: Any, X: Floats, spread: Floats, *, full: bool) -> Floats:
     return covariance
 
 
-def _covariance_of(X: Floats, spread: Floats, *, full: bool) -> Floats:
+def _covariance_of(X: Floats, seen: Moments, spread: Floats, *, full: bool) -> Floats:
     """Return the covariance of the data, lifted until it is one: in any units."""
     if not full:
-        variances: Floats = X.var(axis=0, ddof=1) / spread**2
+        n_rows = X.shape[0]
+        variances: Floats = n_rows / (n_rows - 1.0) * seen.variances / spread**2
         return np.maximum(variances, _LEAST) * spread**2
     units = np.multiply.outer(spread, spread)
     found: Floats = np.atleast_2d(np.cov(X.T)) / units

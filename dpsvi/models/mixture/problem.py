@@ -15,6 +15,7 @@ from dpsvi.models.arrays import aligned, padded_size
 from dpsvi.models.conjugate import Clock, NaturalParameters
 from dpsvi.models.mixture.kernels import add_rows
 from dpsvi.models.mixture.parameters import MixturePrior, n_statistics
+from dpsvi.models.mixture.standard import Standard
 
 __all__ = ["MixtureProblem", "MixtureWorker", "statistics_of"]
 
@@ -34,8 +35,10 @@ class MixtureProblem(ConjugateProblem[NaturalParameters]):
         K.
     n_rows : float
         N, the number of rows that a mini-batch stands for.
+    standard : Standard
+        Coordinates in which statistics are taken.
     prior : MixturePrior
-        In the coordinates of the shards.
+        In these coordinates.
     start : ndarray of shape (n_statistics, n_components)
         Where a run starts.
     clock : Clock
@@ -48,6 +51,7 @@ class MixtureProblem(ConjugateProblem[NaturalParameters]):
 
     n_components: int
     n_rows: float
+    standard: Standard
     prior: MixturePrior
     start: Floats
     clock: Clock
@@ -74,6 +78,9 @@ class MixtureProblem(ConjugateProblem[NaturalParameters]):
         self, shard: Floats, n_threads: int, seed: np.random.SeedSequence
     ) -> LocalProblem:
         """Open the problem on rows of shape (n_rows, n_features), in float64."""
+        if not shard.flags.writeable:
+            # As they may come over a network; kernels are compiled for other arrays.
+            shard = shard.copy()
         return MixtureWorker(self, shard, n_threads, seed)
 
 
@@ -110,7 +117,8 @@ class MixtureWorker(ConjugateWorker[NaturalParameters]):
         parameters, found = self.parameters, self._found[thread]
         held: Any = parameters.weights[:, : self._problem.n_components]
         statistics = self.scale(step) * held
-        _expect(self._shard, rows, self._problem.prior, statistics, found)
+        problem = self._problem
+        _expect(self._shard, rows, problem.standard, problem.prior, statistics, found)
         found *= self.weight(step, rows.size)
         # Counts, sums and squares must fit together: with half of an addition lost to
         # another thread covariances are none. A step is a thousand times as long.
@@ -124,19 +132,22 @@ class MixtureWorker(ConjugateWorker[NaturalParameters]):
         return super().totals_of(values[:, : self._problem.n_components])
 
 
-def statistics_of(X: Floats, prior: MixturePrior, statistics: Floats) -> Floats:
+def statistics_of(
+    X: Floats, standard: Standard, prior: MixturePrior, statistics: Floats
+) -> Floats:
     """Return the expected statistics of all rows given those of a model."""
     rows = np.arange(X.shape[0], dtype=np.int32)
     n_components = statistics.shape[1]
     size = padded_size(n_components, float)
     found = np.zeros((statistics.shape[0], size))
-    _expect(X, rows, prior, statistics, found)
+    _expect(X, rows, standard, prior, statistics, found)
     return found[:, :n_components]
 
 
 def _expect(
     X: Floats,
     rows: NDArray[np.int32],
+    standard: Standard,
     prior: MixturePrior,
     statistics: Floats,
     out: Floats,
@@ -144,4 +155,4 @@ def _expect(
     """Write the expected statistics of some rows."""
     theta = prior.theta(prior.posterior(statistics))
     out[:] = 0.0
-    add_rows(X, rows, prior.full, theta, statistics.shape[1], out)
+    add_rows(X, rows, *standard, prior.full, theta, statistics.shape[1], out)

@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 
 from dpsvi.models.mixture.parameters import MixturePrior, Posterior
 
-__all__ = ["Standard", "standard_of"]
+__all__ = ["Moments", "Standard", "moments", "standard_of"]
 
 Floats = NDArray[np.float64]
+
+# Numbers that are looked at at a time: they stay in the cache.
+_BLOCK = 1 << 16
 
 
 class Standard(NamedTuple):
@@ -55,7 +58,45 @@ class Standard(NamedTuple):
         return outer if prior.full else self.spread**2
 
 
-def standard_of(X: Floats) -> Standard:
+class Moments(NamedTuple):
+    """What rows are like on the whole.
+
+    Attributes
+    ----------
+    mean, variances, largest : ndarrays of shape (n_features,)
+        Variances are means of squares; `largest` are absolute values.
+    """
+
+    mean: Floats
+    variances: Floats
+    largest: Floats
+
+
+def moments(X: Floats) -> Moments:
+    """Return means, variances and largest values, in one pass and without copies.
+
+    Blocks are put together as in Chan, Golub and LeVeque (1983): nothing cancels. What
+    is too large to be squared has no finite variance.
+    """
+    n_features = X.shape[1]
+    mean, squares, largest = (np.zeros(n_features) for _ in range(3))
+    n_rows = max(1, _BLOCK // n_features)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for begin in range(0, X.shape[0], n_rows):
+            block = X[begin : begin + n_rows]
+            size = block.shape[0]
+            share = size / (begin + size)
+            own = block.mean(axis=0)
+            from_own = block - own
+            gap = own - mean
+            squares += np.einsum("ij,ij->j", from_own, from_own)
+            squares += share * begin * gap**2
+            mean += share * gap
+            np.maximum(largest, np.abs(block).max(axis=0), out=largest)
+    return Moments(mean, squares / X.shape[0], largest)
+
+
+def standard_of(seen: Moments) -> Standard:
     """Return the coordinates in which some rows are standardised.
 
     Raises
@@ -63,15 +104,14 @@ def standard_of(X: Floats) -> Standard:
     ValueError
         If the numbers are too large to be squared.
     """
-    with np.errstate(over="ignore"):
-        variances = X.var(axis=0)
+    mean, variances, largest = seen
     if not np.isfinite(variances).all():
         feature = int(np.isfinite(variances).argmin())
         raise ValueError(
             f"feature {feature} has numbers too large to be squared, up to "
-            f"{np.abs(X[:, feature]).max():g}; scale it down"
+            f"{largest[feature]:g}; scale it down"
         )
     spread = np.sqrt(variances)
     # A feature that never changes, or only by rounding, stays as it is.
-    still = spread <= 1e-12 * np.abs(X).max(axis=0, initial=0.0)
-    return Standard(X.mean(axis=0), np.where(still, 1.0, spread))
+    still = spread <= 1e-12 * largest
+    return Standard(mean, np.where(still, 1.0, spread))
