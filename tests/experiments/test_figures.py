@@ -210,6 +210,12 @@ def test_what_a_small_corpus_cannot_show_is_out_of_reach(
     assert find("fig4").claims[1].verdict == "out of reach"
     monkeypatch.setattr(study, "has_room", lambda n, p, B: n == 2)
     assert find("fig4").claims[1].verdict == "not supported"
+    for master, verdict in ((1e-9, "supported"), (10.0, "not supported")):
+        costs = Costs(step_seconds=1e-6, push_seconds=master)
+        monkeypatch.setattr(
+            fig4, "network_costs", lambda study, costs=costs: {HERE: costs}
+        )
+        assert find("fig4").claims[0].verdict == verdict
 
 
 def test_full_size_is_nytimes_with_its_frequent_words(

@@ -197,6 +197,8 @@ def compare(
     Comparison
     """
     n = len(shards)
+    # Each process loads its kernels in its first round, others on its cores meanwhile.
+    _run(client, problem, n, 3 * n, local_steps, shards)
     history = _run(client, problem, n, rounds, local_steps, shards).history
     expected = mean_values(n, costs.think(1, local_steps), costs.visits)
     simulated = simulate(
