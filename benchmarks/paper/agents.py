@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dpsvi import rl
+from dpsvi.experiments.network import over_network
 from dpsvi.rl.environments import spec_of
 from dpsvi.rl.hsa2c import HSA2CProblem
 from dpsvi.rl.options import DEFAULTS, settings_for
@@ -27,9 +28,8 @@ __all__ = [
 #: The games of the paper (section 8.2).
 GAMES = ("Pong", "Boxing", "Seaquest", "SpaceInvaders", "Amidar", "Qbert")
 
-# Nodes of the kind that was used: twelve cores, a common network.
+# Nodes of the kind that was used: twelve cores.
 _CORES = 12
-_BANDWIDTH, _LATENCY = 1e9, 1e-4
 _MANY = 10**8
 
 
@@ -57,7 +57,7 @@ def node_costs(env: str, *, rounds: int = 6) -> tuple[Costs, Costs]:
     # From one thread on.
     here = costs_of(measured[0], scaling)
     there = replace(here, threads=replace(scaling, cores=_CORES))
-    return here, there.over(bandwidth=_BANDWIDTH, latency=_LATENCY)
+    return here, over_network(there)
 
 
 def step_seconds(env: str, *, rounds: int = 8) -> float:

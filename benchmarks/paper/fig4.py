@@ -21,7 +21,8 @@ _SAME = 1.05
 _NOTE = (
     "The paper draws the perplexity of training documents; this is that of documents "
     "held out, which do not get better by being learned by heart. DPSVI-1 is measured "
-    "in one process without a network; the others are simulated at 1 Gbit/s."
+    "in one process without a network; the others are simulated at 1 Gbit/s, behind "
+    "a scheduler whose event loop takes as long as here."
 )
 
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from dpsvi.cli import main
 from dpsvi.datasets import make_corpus
-from dpsvi.experiments import EXPERIMENTS, find
+from dpsvi.experiments import EXPERIMENTS, find, network
 from dpsvi.experiments.findings import Claim, Finding, keep
 from dpsvi.experiments.topics import TopicStudy
 
@@ -73,6 +73,8 @@ def test_figures_of_topics_on_few_documents(
     counts = make_corpus(300, 80, 3, random_state=0).counts
     small = TopicStudy(3, epochs=1, counts=counts)
     monkeypatch.setattr(module, "study_of", lambda full, **more: small)
+    # A cluster would take too long to start.
+    monkeypatch.setattr(network, "event_loop_seconds", lambda: 0.003)
     args = ["experiment", name, "-o", str(tmp_path), "--json"]
     outcome = CliRunner().invoke(main, args, catch_exceptions=False)
     assert outcome.exit_code == 0

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from dpsvi.datasets import make_corpus
-from dpsvi.experiments import agents, fig1, fig2, fig3, fig5, fig6, rules, table2
+from dpsvi.experiments import (
+    agents,
+    fig1,
+    fig2,
+    fig3,
+    fig5,
+    fig6,
+    network,
+    rules,
+    table2,
+)
 from dpsvi.experiments.findings import Claim
 from dpsvi.experiments.speed_ups import HERE, SLOW, measured_row, simulated_rows
 from dpsvi.experiments.topics import Curve, TopicStudy
@@ -71,13 +83,33 @@ def test_steps_until_a_score() -> None:
     assert never.samples == math.inf
 
 
-def test_costs_of_agents() -> None:
+def test_costs_of_agents(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "event_loop_seconds", lambda: 0.003)
     problem = agents.agent_problem("CartPole-v1")
     assert problem.settings.schedule == "constant"
     here, there = agents.node_costs("CartPole-v1", rounds=2)
     assert here.samples_per_step == problem.settings.samples
     assert there.threads.cores == 12
     assert there.service > here.service > 0
+    assert (here.handling_seconds, there.handling_seconds) == (0.0, 0.003)
+
+
+def test_the_event_loop_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("distributed.Client", lambda *args, **more: nullcontext())
+    monkeypatch.setattr(network, "local_cluster", lambda n: nullcontext())
+    found = iter([0.5, 0.2, 0.3])
+    monkeypatch.setattr(
+        network,
+        "measure_exchange",
+        lambda client: SimpleNamespace(handling=next(found)),
+    )
+    network.event_loop_seconds.cache_clear()
+    try:
+        assert [network.event_loop_seconds() for _ in range(2)] == [0.3, 0.3]
+        made = network.over_network(Costs(step_seconds=1.0, push_seconds=0.1))
+    finally:
+        network.event_loop_seconds.cache_clear()
+    assert (made.handling_seconds, made.bandwidth) == (0.3, 1e9)
 
 
 def test_a_pace_leaves_out_start_and_end() -> None:
@@ -182,24 +214,43 @@ def test_figure_1_judges_by_rows() -> None:
 def test_figure_2_judges_by_what_was_measured() -> None:
     rows = [speed_up(1, p, 15) for p in (6, 12)]
     measured = {p: speed_up(1, p, 15, "measured", pace=1.9) for p in (1, 2, 4)}
-    assert verdicts(fig2.claims([*rows, *measured.values()], 2)) == ["supported"] * 2
-    measured[2]["pace"], measured[4]["pace"] = 1.4, 2.8
-    found = fig2.claims([*rows, *measured.values()], 2)
-    assert verdicts(found) == ["not supported"] * 2
+    other = speed_up(1, 2, 15, "measured", rule="corollary")
+    found = fig2.claims([*rows, *measured.values(), other], 2)
+    assert verdicts(found) == ["supported", "out of reach", "supported", "supported"]
+    measured[2]["pace"], measured[4]["pace"], other["TSP"] = 1.4, 2.8, 0.0
+    found = fig2.claims([*rows, *measured.values(), other], 2)
+    expected = ["not supported", "out of reach", "not supported", "not supported"]
+    assert verdicts(found) == expected
+    assert "never against 2.0 times" in found[3].found
 
 
-def test_figure_3_judges_by_rows() -> None:
+@pytest.mark.parametrize(("pace", "verdict"), [(5.5, "supported"), (2.0, "not")])
+def test_figure_2_measures_six_threads_where_there_are_six_cores(
+    pace: float, verdict: str
+) -> None:
+    rows = [speed_up(1, p, 15) for p in (6, 12)]
+    rows += [speed_up(1, p, 15, "measured", pace=pace) for p in (6, 12)]
+    rows.append(speed_up(1, 6, 15, "measured", rule="corollary"))
+    assert fig2.claims(rows, 6)[1].verdict.startswith(verdict)
+
+
+def test_figure_3_judges_by_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [speed_up(n, n, B) for n in (6, 9) for B in (1, 5, 15)]
     fast = [
-        speed_up(6, 6, B, steps=HERE, pace=1.0 * B, TSP=1.0 * B) for B in (1, 5, 15)
+        speed_up(6, 6, B, steps=HERE, pace=1.0 * B, TSP=1.0 * B, rule=rule)
+        for B in (1, 5, 15)
+        for rule in ("samples", "corollary")
     ]
     # What the simulation is told is no finding.
-    expected = ["supported", "supported", "out of reach"]
+    expected = ["supported", "supported", "supported", "out of reach"]
     assert verdicts(fig3.claims(rows + fast, study())) == expected
     slow = [row | {"pace": 1.0, "TSP": 0.0} for row in fast]
     found = fig3.claims(rows + slow, study())
-    assert verdicts(found) == ["not supported", "out of reach", "out of reach"]
+    assert verdicts(found) == ["not supported", *["out of reach"] * 3]
     assert "never, never, never" in found[1].found
+    mixed = [row | {"TSP": float(row["rule"] == "samples")} for row in fast]
+    monkeypatch.setattr(TopicStudy, "has_room", lambda *layout: True)
+    assert fig3.claims(rows + mixed, study())[2].verdict == "not supported"
 
 
 def test_threads_that_never_reach_the_perplexity_still_have_a_pace() -> None:

@@ -128,18 +128,19 @@ def test_exchanges_on_a_cluster(cluster_client: Any) -> None:
 
 
 def test_a_run_beside_its_forecasts(cluster_client: Any) -> None:
-    problem = Sleeping(step_seconds=0.01, push_seconds=0.005)
+    # The master is what limits: without its queue it would be twice as fast.
+    problem = Sleeping(step_seconds=0.02, push_seconds=0.1)
     costs = speedup.costs_of(speedup.measure_rounds(problem, None, rounds=5))
     found = speedup.compare(
         cluster_client, problem, [None, None], costs, local_steps=2, rounds=24
     )
     assert found.n_workers == 2
     assert found.service == costs.service
-    # Nobody is faster than the sleeps, nor than a forecast without messages by much.
-    assert 0 < found.measured <= 2 / (0.02 + 0.005)
+    assert 0 < found.measured <= 1 / 0.1
+    assert abs(found.error) < 0.3
     assert found.error == pytest.approx(found.simulated / found.measured - 1)
     assert 0 <= found.staleness <= 1
-    assert 0 < found.expected <= 2 / (0.02 + 0.005)
+    assert 0 < found.expected <= 1 / 0.1
 
 
 def test_a_calibration_with_a_cluster(cluster_client: Any) -> None:
