@@ -27,16 +27,17 @@ def draw(figure: Any, rows: Rows) -> None:
     )
     for colour, sweep in enumerate(factors, 1):
         _points(by_merges, rows, sweep, sweep.removeprefix("T, "), colour)
-    _finish(by_merges, rows, "T", "merges T")
+    _finish(by_merges, rows, "T", "merges T", of=", location")
     plain(by_merges.xaxis)
     # Room for the legend below all points.
     by_merges.set_ylim(bottom=by_merges.get_ylim()[0] / 50)
     _points(by_delay, rows, "D", "γ of Corollary 1", 0)
     _points(by_delay, rows, "D, γ = 0.3", "γ = 0.3", 1)
-    _finish(by_delay, rows, "D", "staleness D", counts=True)
+    of = ", γ of Corollary 1"
+    _finish(by_delay, rows, "D", "staleness D", counts=True, of=of)
     _points(by_late, rows, "D'", "γ of Corollary 1", 0)
     _points(by_late, rows, "D', γ = 0.2", "γ = 0.2", 1)
-    _finish(by_late, rows, "D'", "late reads D' (rounds of 10)", counts=True)
+    _finish(by_late, rows, "D'", "late reads D' (rounds of 10)", counts=True, of=of)
     _points(by_kept, rows, "alpha", "measured", 0)
     _finish(by_kept, rows, "alpha", "writes kept, α")
     _points(by_share, rows, "rho", "measured", 0)
@@ -74,16 +75,21 @@ def _points(axes: Any, rows: Rows, sweep: str, label: str, colour: int) -> None:
         )
 
 
-def _finish(axes: Any, rows: Rows, sweep: str, x: str, *, counts: bool = False) -> None:
-    """Draw the bound where it is guaranteed, and give the axes their looks."""
+def _finish(
+    axes: Any, rows: Rows, sweep: str, x: str, *, counts: bool = False, of: str = ""
+) -> None:
+    """Draw the bound where it is guaranteed, and give the axes their looks.
+
+    Where there are several curves, the bound is `of` the first.
+    """
     chosen = [row for row in rows if row["sweep"] == sweep]
     sure = [row for row in chosen if row["guaranteed"]]
     axes.plot(
         [row["value"] for row in sure],
         [row["bound"] for row in sure],
         "--",
-        color="#777777",
-        label="bound",
+        color=COLOURS[0] if of else "#777777",
+        label=f"bound{of}",
     )
     if not counts:
         axes.set_xscale("log")

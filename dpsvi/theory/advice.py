@@ -97,7 +97,8 @@ def recommend(
     step_seconds : float
         t_u: one local step on one thread.
     exchange_seconds : float
-        t_c: what one pull and push take of the master's time.
+        t_c: what one pull and push take of the master's time, or of its scheduler's
+        event loop, if that is longer.
     kept : float, default=1.0
         α: the probability that a write is not lost.
     staleness : int or None, default=None

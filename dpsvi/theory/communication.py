@@ -7,10 +7,12 @@ from dpsvi.theory.setting import check_count, check_positive
 __all__ = ["communication_time", "local_steps_to_break_even"]
 
 
-def communication_time(steps: int, local_steps: int, exchange_seconds: float) -> float:
+def communication_time(
+    steps: int, steps_per_exchange: int, exchange_seconds: float
+) -> float:
     """Return the seconds that a master needs for the exchanges of a run (Eq. 56).
 
-    An exchange (pull, push) brings in `local_steps` steps, and a master that does one
+    An exchange (pull, push) brings in some steps, and a master that does one exchange
     at a time spends ``exchange_seconds`` on each: T M t_c for B = p = 1, and 1/B of it
     with B steps per exchange.
 
@@ -18,8 +20,8 @@ def communication_time(steps: int, local_steps: int, exchange_seconds: float) ->
     ----------
     steps : int
         Local steps of the run, T M p B in all.
-    local_steps : int
-        Steps per exchange, p B.
+    steps_per_exchange : int
+        p B: those of all threads of a worker.
     exchange_seconds : float
         t_c: what one exchange takes of the master's time, in seconds.
 
@@ -30,13 +32,13 @@ def communication_time(steps: int, local_steps: int, exchange_seconds: float) ->
 
     Examples
     --------
-    >>> communication_time(10_000, local_steps=50, exchange_seconds=0.02)
+    >>> communication_time(10_000, steps_per_exchange=50, exchange_seconds=0.02)
     4.0
     """
     check_count("steps", steps, least=1)
-    check_count("local_steps", local_steps, least=1)
+    check_count("steps_per_exchange", steps_per_exchange, least=1)
     check_positive("exchange_seconds", exchange_seconds)
-    return steps / local_steps * exchange_seconds
+    return steps / steps_per_exchange * exchange_seconds
 
 
 def local_steps_to_break_even(step_seconds: float, exchange_seconds: float) -> float:
