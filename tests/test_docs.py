@@ -7,7 +7,9 @@ their options, scripts, and files of the source.
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
+import pkgutil
 import re
 import shlex
 from collections.abc import Iterator
@@ -17,7 +19,7 @@ from pathlib import Path
 import click
 import pytest
 
-from dpsvi import DPSVILatentDirichletAllocation
+from dpsvi import DPSVILatentDirichletAllocation, theory
 from dpsvi.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -29,6 +31,20 @@ SHELL = re.compile(r"^```(sh|bash|console)\n(.*?)^```$", re.MULTILINE | re.DOTAL
 INLINE = re.compile(r"`(dpsvi [^`\n]+)`")
 # Between the commands of a line.
 _MARKS = "|;&<>()"
+# Packages whose names users see.
+PUBLIC = (
+    "dpsvi",
+    "dpsvi.datasets",
+    "dpsvi.engine",
+    "dpsvi.engine.problems",
+    "dpsvi.models.adapter",
+    "dpsvi.models.conjugate",
+    "dpsvi.plot",
+    "dpsvi.report",
+    "dpsvi.rl",
+    "dpsvi.theory",
+    "dpsvi.theory.speedup",
+)
 FOLDERS = ("dpsvi", "rl", "datasets", "benchmarks", "tests", "docs")
 SOURCE = re.compile(rf"`((?:\w+/)*\w+\.py|(?:{'|'.join(FOLDERS)})/(?:\w+/)*)`")
 
@@ -213,6 +229,69 @@ def test_links_between_files_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
     missing = [name for name in targets if not (page.parent / name).exists()]
     assert not missing
+
+
+# What the page of names lists: one name, or a module with all that it exports.
+LISTED = re.compile(r"^\.\. (?:auto|py:)(\w+):: (\S+)\n((?:   .*\n)*)", re.MULTILINE)
+
+
+def _listed(page: str) -> Iterator[str]:
+    """The full names that a page of names lists, where they are or where they lie."""
+    for kind, name, options in LISTED.findall(page):
+        if kind != "module":
+            yield name
+        elif re.search(r"^ +:members:$", options, re.MULTILINE):
+            yield from (f"{name}.{it}" for it in importlib.import_module(name).__all__)
+
+
+def _not_listed(package: str, page: str) -> list[str]:
+    """The public names of a package that a page of names lacks."""
+    listed = set(_listed(page))
+    module = importlib.import_module(package)
+    return [
+        name
+        for name in module.__all__
+        if not listed & {f"{package}.{name}", _home(getattr(module, name))}
+    ]
+
+
+def _home(thing: object) -> str:
+    """Where a class or a function is defined; nowhere for other things."""
+    name = getattr(thing, "__qualname__", "")
+    return f"{getattr(thing, '__module__', '')}.{name}"
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_every_public_name_is_listed(package: str) -> None:
+    if package == "dpsvi.rl":
+        pytest.importorskip("torch")
+        pytest.importorskip("gymnasium")
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    assert _not_listed(package, page) == []
+
+
+def test_all_that_is_listed_exists() -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("gymnasium")
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    names = list(_listed(page))
+    assert len(names) > 100
+    for name in names:
+        pkgutil.resolve_name(name)
+
+
+def test_a_name_that_is_not_listed_is_found() -> None:
+    page = (
+        ".. automodule:: dpsvi.theory\n   :no-members:\n\n"
+        ".. autoclass:: dpsvi.engine.Plan\n   :members: run\n"
+        ".. autofunction:: dpsvi.engine.run.run\n"
+    )
+    missing = _not_listed("dpsvi.engine", page)
+    assert {"Master", "Result", "Parameters"} <= set(missing)
+    assert not {"Plan", "run"} & set(missing)
+    assert len(_not_listed("dpsvi.theory", page)) == len(theory.__all__)
+    page += ".. automodule:: dpsvi.theory\n   :members:\n"
+    assert _not_listed("dpsvi.theory", page) == []
 
 
 def test_the_docstring_tells_every_parameter_and_its_default() -> None:
