@@ -1,5 +1,7 @@
 """The Python code in README.md and docs/ runs as it stands, page by page.
 
+A block of text that directly follows one of Python is what that one prints.
+
 Commands for a shell are not run, but what they name exists: commands of `dpsvi` with
 their options, scripts, and files of the source.
 """
@@ -25,7 +27,9 @@ from dpsvi.cli import main
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # The opening fence at the start of a line; what it holds ends at the next fence.
-BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"^```python\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL
+)
 SHELL = re.compile(r"^```(sh|bash|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # In a sentence: a command with something behind it; a module, or a folder of them.
 INLINE = re.compile(r"`(dpsvi [^`\n]+)`")
@@ -49,11 +53,14 @@ FOLDERS = ("dpsvi", "rl", "datasets", "benchmarks", "tests", "docs")
 SOURCE = re.compile(rf"`((?:\w+/)*\w+\.py|(?:{'|'.join(FOLDERS)})/(?:\w+/)*)`")
 
 
-def _blocks(page: Path) -> list[str]:
-    """Return the code of a page, each block on the lines where the page has it."""
+def _blocks(page: Path) -> list[tuple[str, str | None]]:
+    """Return the code of a page, each block on the lines where the page has it.
+
+    Beside it the output that the page shows, if it does.
+    """
     text = page.read_text(encoding="utf-8")
     return [
-        "\n" * text.count("\n", 0, match.start(1)) + match[1]
+        ("\n" * text.count("\n", 0, match.start(1)) + match[1], match[2])
         for match in BLOCK.finditer(text)
     ]
 
@@ -70,11 +77,42 @@ def test_code_runs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    namespace: dict[str, object] = {"__name__": "__main__"}
-    for block in _blocks(page):
-        exec(compile(block, str(page), "exec"), namespace)
     # Every page shows something, so that readers see that it has worked.
-    assert capsys.readouterr().out
+    assert _run(page, capsys)
+
+
+def _run(page: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """Run the code of a page and return what it prints; compare what the page shows."""
+    namespace: dict[str, object] = {"__name__": "__main__"}
+    whole = ""
+    for block, shown in _blocks(page):
+        exec(compile(block, str(page), "exec"), namespace)
+        printed = capsys.readouterr().out
+        assert shown in (None, printed), f"{page.name} shows\n{shown}\nnot\n{printed}"
+        whole += printed
+    return whole
+
+
+def test_an_output_that_is_not_printed_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.md"
+    text = (
+        "```python\nx = 2\nprint(x)\n```\n\n```text\n2\n```\n"
+        # With words between, it is no output.
+        "\n```python\nprint(x + 1)\n```\n\nA formula:\n\n```text\nx\n```\n"
+    )
+    page.write_text(text)
+    assert _run(page, capsys) == "2\n3\n"
+    page.write_text(text.replace("x = 2", "x = 20"))
+    with pytest.raises(AssertionError, match=r"page\.md shows"):
+        _run(page, capsys)
+
+
+def test_the_pages_with_output_are_found() -> None:
+    assert {"speed_up.md"} <= {
+        page.name for page in PAGES if any(shown for _, shown in _blocks(page))
+    }
 
 
 def test_the_pages_with_code_are_found() -> None:
