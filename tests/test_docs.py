@@ -1,5 +1,7 @@
 """The Python code in README.md and docs/ runs as it stands, page by page.
 
+A block of text that directly follows one of Python is what that one prints.
+
 Commands for a shell are not run, but what they name exists: commands of `dpsvi` with
 their options, scripts, and files of the source.
 """
@@ -7,7 +9,9 @@ their options, scripts, and files of the source.
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
+import pkgutil
 import re
 import shlex
 from collections.abc import Iterator
@@ -17,27 +21,46 @@ from pathlib import Path
 import click
 import pytest
 
-from dpsvi import DPSVILatentDirichletAllocation
+from dpsvi import DPSVILatentDirichletAllocation, theory
 from dpsvi.cli import main
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # The opening fence at the start of a line; what it holds ends at the next fence.
-BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"^```python\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL
+)
 SHELL = re.compile(r"^```(sh|bash|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # In a sentence: a command with something behind it; a module, or a folder of them.
 INLINE = re.compile(r"`(dpsvi [^`\n]+)`")
 # Between the commands of a line.
 _MARKS = "|;&<>()"
+# Packages whose names users see.
+PUBLIC = (
+    "dpsvi",
+    "dpsvi.datasets",
+    "dpsvi.engine",
+    "dpsvi.engine.problems",
+    "dpsvi.models.adapter",
+    "dpsvi.models.conjugate",
+    "dpsvi.plot",
+    "dpsvi.report",
+    "dpsvi.rl",
+    "dpsvi.theory",
+    "dpsvi.theory.speedup",
+)
 FOLDERS = ("dpsvi", "rl", "datasets", "benchmarks", "tests", "docs")
 SOURCE = re.compile(rf"`((?:\w+/)*\w+\.py|(?:{'|'.join(FOLDERS)})/(?:\w+/)*)`")
 
 
-def _blocks(page: Path) -> list[str]:
-    """Return the code of a page, each block on the lines where the page has it."""
+def _blocks(page: Path) -> list[tuple[str, str | None]]:
+    """Return the code of a page, each block on the lines where the page has it.
+
+    Beside it the output that the page shows, if it does.
+    """
     text = page.read_text(encoding="utf-8")
     return [
-        "\n" * text.count("\n", 0, match.start(1)) + match[1]
+        ("\n" * text.count("\n", 0, match.start(1)) + match[1], match[2])
         for match in BLOCK.finditer(text)
     ]
 
@@ -54,11 +77,42 @@ def test_code_runs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    namespace: dict[str, object] = {"__name__": "__main__"}
-    for block in _blocks(page):
-        exec(compile(block, str(page), "exec"), namespace)
     # Every page shows something, so that readers see that it has worked.
-    assert capsys.readouterr().out
+    assert _run(page, capsys)
+
+
+def _run(page: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """Run the code of a page and return what it prints; compare what the page shows."""
+    namespace: dict[str, object] = {"__name__": "__main__"}
+    whole = ""
+    for block, shown in _blocks(page):
+        exec(compile(block, str(page), "exec"), namespace)
+        printed = capsys.readouterr().out
+        assert shown in (None, printed), f"{page.name} shows\n{shown}\nnot\n{printed}"
+        whole += printed
+    return whole
+
+
+def test_an_output_that_is_not_printed_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.md"
+    text = (
+        "```python\nx = 2\nprint(x)\n```\n\n```text\n2\n```\n"
+        # With words between, it is no output.
+        "\n```python\nprint(x + 1)\n```\n\nA formula:\n\n```text\nx\n```\n"
+    )
+    page.write_text(text)
+    assert _run(page, capsys) == "2\n3\n"
+    page.write_text(text.replace("x = 2", "x = 20"))
+    with pytest.raises(AssertionError, match=r"page\.md shows"):
+        _run(page, capsys)
+
+
+def test_the_pages_with_output_are_found() -> None:
+    assert {"speed_up.md"} <= {
+        page.name for page in PAGES if any(shown for _, shown in _blocks(page))
+    }
 
 
 def test_the_pages_with_code_are_found() -> None:
@@ -213,6 +267,69 @@ def test_links_between_files_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
     missing = [name for name in targets if not (page.parent / name).exists()]
     assert not missing
+
+
+# What the page of names lists: one name, or a module with all that it exports.
+LISTED = re.compile(r"^\.\. (?:auto|py:)(\w+):: (\S+)\n((?:   .*\n)*)", re.MULTILINE)
+
+
+def _listed(page: str) -> Iterator[str]:
+    """The full names that a page of names lists, where they are or where they lie."""
+    for kind, name, options in LISTED.findall(page):
+        if kind != "module":
+            yield name
+        elif re.search(r"^ +:members:$", options, re.MULTILINE):
+            yield from (f"{name}.{it}" for it in importlib.import_module(name).__all__)
+
+
+def _not_listed(package: str, page: str) -> list[str]:
+    """The public names of a package that a page of names lacks."""
+    listed = set(_listed(page))
+    module = importlib.import_module(package)
+    return [
+        name
+        for name in module.__all__
+        if not listed & {f"{package}.{name}", _home(getattr(module, name))}
+    ]
+
+
+def _home(thing: object) -> str:
+    """Where a class or a function is defined; nowhere for other things."""
+    name = getattr(thing, "__qualname__", "")
+    return f"{getattr(thing, '__module__', '')}.{name}"
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_every_public_name_is_listed(package: str) -> None:
+    if package == "dpsvi.rl":
+        pytest.importorskip("torch")
+        pytest.importorskip("gymnasium")
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    assert _not_listed(package, page) == []
+
+
+def test_all_that_is_listed_exists() -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("gymnasium")
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    names = list(_listed(page))
+    assert len(names) > 100
+    for name in names:
+        pkgutil.resolve_name(name)
+
+
+def test_a_name_that_is_not_listed_is_found() -> None:
+    page = (
+        ".. automodule:: dpsvi.theory\n   :no-members:\n\n"
+        ".. autoclass:: dpsvi.engine.Plan\n   :members: run\n"
+        ".. autofunction:: dpsvi.engine.run.run\n"
+    )
+    missing = _not_listed("dpsvi.engine", page)
+    assert {"Master", "Result", "Parameters"} <= set(missing)
+    assert not {"Plan", "run"} & set(missing)
+    assert len(_not_listed("dpsvi.theory", page)) == len(theory.__all__)
+    page += ".. automodule:: dpsvi.theory\n   :members:\n"
+    assert _not_listed("dpsvi.theory", page) == []
 
 
 def test_the_docstring_tells_every_parameter_and_its_default() -> None:

@@ -1,11 +1,11 @@
 """Global natural parameters under stochastic natural gradients (paper section 6).
 
-A step of stochastic variational inference (Eq. 52),
+A step of stochastic variational inference (Eq. 52), ::
 
     λ  <-  (1 - ρ_t) λ  +  ρ_t (prior + (N / |S|) statistics),
 
 touches every number of λ. Written as ``λ = prior + s(t) U`` with a scale that depends
-on the clock alone, ``s(t + 1) = (1 - ρ_t) s(t)``, it becomes
+on the clock alone, ``s(t + 1) = (1 - ρ_t) s(t)``, it becomes ::
 
     U[rows]  +=  ρ_t (N / |S|) statistics[rows] / s(t + 1):
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,19 @@ def test_going_on_repeats_bit_for_bit(kind: dict[str, str]) -> None:
     copy = pickle.loads(pickle.dumps(model))
     one, two = model.partial_fit(X), copy.partial_fit(X)
     assert_same_attributes(fitted_attributes(one), fitted_attributes(two))
+
+
+def test_threads_may_share_a_fitted_model() -> None:
+    model = make_model(n_jobs=1).fit(X)
+    before = fitted_attributes(pickle.loads(pickle.dumps(model)))
+    # Of many sizes, so that what belongs to one request would not fit another.
+    requests = [X[: 1 + 7 * k % X.shape[0]] for k in range(60)]
+    alone = [model.transform(request) for request in requests]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(model.transform, requests))
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert_same_attributes(before, fitted_attributes(model))
 
 
 @kinds
