@@ -129,7 +129,7 @@ def draw(found: dict[str, Any], title: str, picture: Path) -> None:
                 scores,
                 color=COLOURS.get(name, "#777777"),
                 linewidth=1.3,
-                label=f"{name}, {len(runs)} seeds" if number == 0 else None,
+                label=_label(name, len(runs)) if number == 0 else None,
             )
     axes.set(title=title, xlabel="million agent steps", ylabel="mean of 100 games")
     axes.grid(True, color="#e4e4e4", linewidth=0.6)
@@ -137,6 +137,10 @@ def draw(found: dict[str, Any], title: str, picture: Path) -> None:
     axes.legend(frameon=False)
     figure.savefig(picture, dpi=130, facecolor="white")
     plt.close(figure)
+
+
+def _label(name: str, n_seeds: int) -> str:
+    return f"{name}, {n_seeds} seeds" if n_seeds > 1 else f"{name}, one seed"
 
 
 @click.command()
