@@ -68,7 +68,7 @@ def claims(rows: Sequence[dict[str, Any]]) -> list[Claim]:
         Claim.judged(
             "Pushing after every step pays with kernels of today, too",
             today["TSP"] > 1.5,
-            f"With {HERE} {last} workers are {today['TSP']:.1f} times as fast as "
+            f"With {HERE} {last} workers are {today['TSP']:.2g} times as fast as "
             f"one thread{waiting}. Figure 3 has longer rounds.",
         ),
         Claim.judged(

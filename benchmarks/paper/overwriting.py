@@ -284,7 +284,7 @@ def _draw(figure: Any, rows: Sequence[dict[str, Any]], numbers: Sequence[int]) -
     _lines(mean, rows, numbers, "kept_on_average")
     tidy(
         worst,
-        "what loses most: a number, or the sum of a topic",
+        "what loses most: a number, a topic",
         "threads",
         "additions lost, 1 - α",
     )
