@@ -177,7 +177,7 @@ def test_the_figure_tells_what_is_beyond_the_corollary() -> None:
     ]
     assert faces.count("white") == 2
     labels = figure.axes[0].get_legend_handles_labels()[1]
-    assert {"location", "factors, 2 / √T", "bound"} <= set(labels)
+    assert {"location", "factors, 2 / √T", "bound, location"} <= set(labels)
     # The exchanges have an axis of their own.
     assert len(figure.axes) == 7
 
