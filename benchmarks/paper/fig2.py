@@ -79,7 +79,7 @@ def claims(rows: Sequence[dict[str, Any]], cores: int) -> list[Claim]:
         Claim.judged(
             "Rule 13a is as good as rule 13b",
             other["TSP"] > 0.9 * most["TSP"],
-            f"To the perplexity with {cores} threads: {sooner([other['TSP']])} against "
-            f"{sooner([most['TSP']])}.",
+            f"To the perplexity with {cores} threads: {sooner(other['TSP'])} against "
+            f"{sooner(most['TSP'])}.",
         ),
     ]

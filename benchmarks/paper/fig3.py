@@ -59,7 +59,7 @@ def claims(rows: Sequence[dict[str, Any]], study: TopicStudy) -> list[Claim]:
         Claim.judged(
             "and so reach the perplexity sooner",
             times[0] < max(times[1:]),
-            f"To the perplexity: {sooner(times)}. "
+            f"To the perplexity: {sooner(*times)}. "
             f"With B = 15, {study.under_way(most, most, 15):,} of "
             f"{study.train.shape[0]:,} documents are under way at once.",
             possible=possible,
@@ -67,7 +67,7 @@ def claims(rows: Sequence[dict[str, Any]], study: TopicStudy) -> list[Claim]:
         Claim.judged(
             "Rule 13a is as good as rule 13b",
             max(others) > 0.9 * max(times),
-            f"To the perplexity under 13a: {sooner(others)}.",
+            f"To the perplexity under 13a: {sooner(*others)}.",
             possible=possible,
         ),
         Claim(

@@ -137,7 +137,7 @@ def _seconds_per_document(
     return (time.perf_counter() - begun) / done.counters.merged
 
 
-def sooner(times: Iterable[float]) -> str:
+def sooner(*times: float) -> str:
     """Speed-ups in words; zero says that the perplexity was not reached."""
     return ", ".join(
         f"{speed:.1f} times as soon" if speed else "never" for speed in times
