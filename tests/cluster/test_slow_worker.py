@@ -1,8 +1,9 @@
-"""A worker that is ten times slower than the other."""
+"""A worker that is ten times slower than the other, or that starts late."""
 
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from toy_problems import Counting, LocalCounting
 
 from dpsvi.engine import Plan, run
-from dpsvi.engine.backends.dask import Dask
+from dpsvi.engine.backends.dask import Dask, session
 
 TOTAL, FACTOR = 220, 10
 
@@ -85,3 +86,40 @@ def test_a_slow_worker(cluster_client: Any, tmp_path: Path, bound: int | None) -
     else:
         assert counters.too_stale >= pushes[1] - 1
         assert worst <= bound
+
+
+@dataclass
+class Late(Counting):
+    """The worker of shard "late" is ready once the other is, or has made a step."""
+
+    folder: Path = Path()
+    after: str = "ready"
+
+    def open_worker(self, shard: Any, n_threads: int, seed: Any) -> LocalCounting:
+        if shard == "late":
+            gates.wait_until((self.folder / self.after).exists, "the other worker")
+            # All steps would be over by then.
+            time.sleep(0.5)
+            return LocalCounting(n_threads, None)
+        (self.folder / "ready").touch()
+        return LocalCounting(n_threads, lambda t: (self.folder / "step").touch())
+
+
+def test_nobody_begins_before_all_are_ready(
+    cluster_client: Any, tmp_path: Path
+) -> None:
+    plan = Plan(total_steps=20, n_workers=2, master_batch_size=1, keep_log=True)
+    problem = Late(20, folder=tmp_path)
+    result = run(problem, ["early", "late"], plan, backend=Dask(cluster_client))
+    assert {arrival.worker for arrival in result.log} == {0, 1}
+
+
+def test_who_does_not_come_holds_nobody_up(
+    cluster_client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The scheduler runs in this process.
+    monkeypatch.setattr(session, "_MUSTER", 0.1)
+    plan = Plan(total_steps=20, n_workers=2, master_batch_size=1, keep_log=True)
+    problem = Late(20, folder=tmp_path, after="step")
+    result = run(problem, ["early", "late"], plan, backend=Dask(cluster_client))
+    assert result.parameters[:-1].tolist() == [1.0] * 20

@@ -136,6 +136,7 @@ class MasterHost(SchedulerPlugin):
         found = self._sessions.get(session)
         if found is None:
             return _reply(snapshot=None, wait=False)
+        await found.muster(incarnation)
         if not await found.turn(incarnation, _PATIENCE):
             return _reply(snapshot=None, wait=True)
         snapshot = await found.do(found.snapshot, incarnation, number, n_steps, request)
@@ -175,7 +176,7 @@ class MasterHost(SchedulerPlugin):
     async def stop(self, session: str, reason: str, at_once: bool) -> Reply:
         """Hand out no more steps; and `at_once`, take no more pushes."""
         found = self._session(session)
-        found.ending = True
+        found.end()
         self._log(session, "stop", reason=reason)
         if at_once:
             await found.do(found.master.stop, reason)

@@ -20,6 +20,9 @@ __all__ = ["Member", "News", "Session"]
 
 T = TypeVar("T")
 
+# Seconds that the first loop waits for the others before its first step.
+_MUSTER = 5.0
+
 
 class Member(NamedTuple):
     """A loop that takes part: which shard it works on, and where."""
@@ -79,6 +82,9 @@ class Session:
         # Merges that the client has not been told of, after those that it has.
         self._news: list[News] = []
         self._told = 0
+        # Shards whose loops have asked for their first steps.
+        self._ready: set[int] = set()
+        self._begun = asyncio.Event()
         # Number and steps of each loop's last pull.
         self._pulls: dict[str, tuple[int, range]] = {}
         self._changed = asyncio.Event()
@@ -114,6 +120,25 @@ class Session:
             return
         with suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), seconds)
+
+    async def muster(self, incarnation: str) -> None:
+        """Wait, for a while, until all loops are ready for their first steps.
+
+        Else a short run may be over before the last has loaded its code, and never
+        sees the documents of that one.
+        """
+        if incarnation in self.members:
+            self._ready.add(self.members[incarnation].slot)
+        if len(self._ready) < self.master.plan.n_workers:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._begun.wait(), _MUSTER)
+        self._begun.set()
+
+    def end(self) -> None:
+        """Hand out no more steps."""
+        self.ending = True
+        self._begun.set()
+        self.tell()
 
     async def turn(self, incarnation: str, seconds: float) -> bool:
         """Wait until a loop may pull; False if it may not after so many seconds."""
@@ -184,6 +209,7 @@ class Session:
 
     def close(self) -> None:
         """End the thread once its work in hand is done."""
+        self.end()
         self.master.stop("closed")
         self._thread.shutdown(wait=False, cancel_futures=True)
 
