@@ -1,24 +1,25 @@
-"""Learn an Atari game from several seeds, beside another actor-critic.
+"""Learn an Atari game from several seeds, beside other actor-critics.
 
 Each run leaves a table in FOLDER: agent steps, seconds, and the mean raw score of the
-last 100 games. Then the curves of all tables there are drawn, and the scores at equal
-agent steps printed as Markdown.
+last 100 games. Then the curves of all tables there are drawn; the scores at equal agent
+steps, and the minutes to scores, are printed as Markdown.
 
     python benchmarks/rl_learning.py pong/ --system dpsvi --seeds 0,1,2
-    python benchmarks/rl_learning.py pong/ --system stable-baselines3 --seeds 0,1,2
+    python benchmarks/rl_learning.py pong/ --system sb3-a2c --seeds 0,1,2
     python benchmarks/rl_learning.py pong/ --steps 0      # only draw
 
-Needs ``stable-baselines3[extra]`` and OpenCV for the other system.
+Needs ``stable-baselines3[extra]`` and OpenCV for the other systems.
 """
 
 from __future__ import annotations
 
 import csv
+import math
 import statistics
 import time
-from collections.abc import Callable
+from collections import deque
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import click
 import matplotlib
@@ -29,12 +30,27 @@ from matplotlib import pyplot as plt
 
 # Agent steps between two rows.
 EVERY = 4000
-COLOURS = {"dpsvi": "#0072b2", "stable-baselines3": "#d55e00"}
+# Games of which a score is the mean; there is none before so many.
+GAMES = 100
+LOOKS = {
+    "dpsvi": ("dpsvi", "#0072b2"),
+    "sb3-a2c": ("Stable-Baselines3 A2C", "#d55e00"),
+    "one-loop-ppo": ("PPO in one loop", "#009e73"),
+}
 
-Write = Callable[[int, float, float], None]
+
+class Budget(NamedTuple):
+    """When a run ends: after so many agent steps, or minutes."""
+
+    steps: int
+    minutes: float
+
+    def spent(self, steps: int, seconds: float) -> bool:
+        """Whether it does."""
+        return steps >= self.steps or seconds >= 60.0 * self.minutes
 
 
-def ours(env: str, seed: int, steps: int, threads: int, folder: Path) -> None:
+def ours(env: str, seed: int, budget: Budget, threads: int, folder: Path) -> None:
     """Train with `dpsvi.rl`, whose table is that of the library."""
     from dpsvi import rl
 
@@ -43,7 +59,7 @@ def ours(env: str, seed: int, steps: int, threads: int, folder: Path) -> None:
         env,
         # The rate of learning falls to 0 at the end of a run: not of this one.
         total_steps=4_000_000,
-        callbacks=[lambda progress: progress.steps >= steps],
+        callbacks=[lambda progress: budget.spent(progress.steps, progress.time)],
         n_threads=threads,
         seed=seed,
         log_dir=place,
@@ -52,89 +68,151 @@ def ours(env: str, seed: int, steps: int, threads: int, folder: Path) -> None:
     (place / "progress.csv").rename(folder / f"dpsvi-{seed}.csv")
 
 
-def stable_baselines3(
-    env: str, seed: int, steps: int, threads: int, folder: Path
-) -> None:
+class Table:
+    """The last 100 games of a run of another system, written now and then."""
+
+    def __init__(self, path: Path, budget: Budget) -> None:
+        self._file = path.open("w", buffering=1)
+        self._writer = csv.writer(self._file)
+        self._writer.writerow(["steps", "time", "score"])
+        self._budget = budget
+        self._games: deque[float] = deque(maxlen=GAMES)
+        self._next = 0
+        self._begun = time.perf_counter()
+
+    def __call__(self, steps: int, scores: list[float]) -> bool:
+        """Take in games that have ended; whether the run is over."""
+        self._games.extend(scores)
+        seconds = time.perf_counter() - self._begun
+        if steps >= self._next and len(self._games) == GAMES:
+            self._next = steps + EVERY
+            score = statistics.mean(self._games)
+            self._writer.writerow([steps, f"{seconds:.1f}", score])
+        return self._budget.spent(steps, seconds)
+
+
+def sb3_a2c(env: str, seed: int, budget: Budget, threads: int, folder: Path) -> None:
     """A2C of Stable-Baselines3."""
     import torch
     from rl_peers import stable_baselines
     from stable_baselines3.common.callbacks import BaseCallback
 
     torch.set_num_threads(threads)
-    with (folder / f"stable-baselines3-{seed}.csv").open("w", buffering=1) as file:
-        writer = csv.writer(file)
-        writer.writerow(["steps", "time", "score"])
-        begun = time.perf_counter()
+    table = Table(folder / f"sb3-a2c-{seed}.csv", budget)
 
-        class Table(BaseCallback):
-            next = 0
+    class Watch(BaseCallback):
+        def _on_step(self) -> bool:
+            infos = self.locals["infos"]
+            ended = [info["episode"]["r"] for info in infos if "episode" in info]
+            return not table(self.num_timesteps, ended)
 
-            def _on_step(self) -> bool:
-                games = self.model.ep_info_buffer
-                if self.num_timesteps >= self.next and games:
-                    self.next = self.num_timesteps + EVERY
-                    score = statistics.mean(game["r"] for game in games)
-                    seconds = time.perf_counter() - begun
-                    writer.writerow([self.num_timesteps, f"{seconds:.1f}", score])
-                return True
-
-        stable_baselines(env, seed).learn(steps, callback=Table())
+    stable_baselines(env, seed).learn(10**9, callback=Watch())
 
 
-SYSTEMS = {"dpsvi": ours, "stable-baselines3": stable_baselines3}
+def ppo(env: str, seed: int, budget: Budget, threads: int, folder: Path) -> None:
+    """PPO in one loop, with CleanRL's settings."""
+    import torch
+    from rl_peers import one_loop_ppo
+
+    torch.set_num_threads(threads)
+    one_loop_ppo(env, seed, Table(folder / f"one-loop-ppo-{seed}.csv", budget))
 
 
-def curves(folder: Path) -> dict[str, list[tuple[list[float], list[float]]]]:
-    """Steps and scores of all runs of each system."""
-    found: dict[str, list[tuple[list[float], list[float]]]] = {}
+SYSTEMS = {"dpsvi": ours, "sb3-a2c": sb3_a2c, "one-loop-ppo": ppo}
+
+
+class Run(NamedTuple):
+    """The table of one seed."""
+
+    steps: list[float]
+    minutes: list[float]
+    scores: list[float]
+
+    def score_at(self, steps: float) -> float | None:
+        """The last score that was known by then; None if the run ended before."""
+        pairs = zip(self.steps, self.scores, strict=True)
+        known = [score for at, score in pairs if at <= steps]
+        return known[-1] if known and self.steps[-1] >= 0.98 * steps else None
+
+    def minutes_to(self, score: float) -> float:
+        """When it first had this score; infinite if never."""
+        pairs = zip(self.minutes, self.scores, strict=True)
+        return next((at for at, reached in pairs if reached >= score), math.inf)
+
+
+def curves(folder: Path) -> dict[str, list[Run]]:
+    """All runs of each system."""
+    found: dict[str, list[Run]] = {}
     for path in sorted(folder.glob("*.csv")):
         with path.open() as file:
-            rows = [row for row in csv.DictReader(file) if row["score"]]
+            rows = [row for row in csv.DictReader(file) if _counts(row)]
         if not rows:
             continue
         runs = found.setdefault(path.stem.rpartition("-")[0], [])
-        steps = [float(row["steps"]) for row in rows]
-        runs.append((steps, [float(row["score"]) for row in rows]))
+        steps, seconds, scores = (
+            [float(row[name]) for row in rows] for name in ("steps", "time", "score")
+        )
+        runs.append(Run(steps, [second / 60.0 for second in seconds], scores))
     return found
 
 
-def score_at(run: tuple[list[float], list[float]], steps: float) -> float | None:
-    """The last score that was known by then; None if the run ended before."""
-    known = [score for at, score in zip(*run, strict=True) if at <= steps]
-    return known[-1] if known and run[0][-1] >= 0.98 * steps else None
+def _counts(row: dict[str, str]) -> bool:
+    return bool(row["score"]) and int(row.get("episodes", GAMES)) >= GAMES
 
 
-def show(found: dict[str, Any]) -> None:
-    """Print scores at equal steps: the mean of the seeds, and each."""
-    longest = max(run[0][-1] for runs in found.values() for run in runs)
-    click.echo("| agent steps |" + "".join(f" {name} |" for name in found))
-    click.echo("|---:|" + "---|" * len(found))
+def show(found: dict[str, list[Run]], levels: list[float]) -> None:
+    """Print scores at equal steps, the mean of the seeds and each, and minutes."""
+    longest = max(run.steps[-1] for runs in found.values() for run in runs)
+    _heading("agent steps", found)
     for steps in range(200_000, int(longest) + 1, 200_000):
         cells = []
         for runs in found.values():
-            scores = [score_at(run, steps) for run in runs]
+            scores = [run.score_at(steps) for run in runs]
             known = [score for score in scores if score is not None]
             each = ", ".join(f"{score:.1f}" for score in known)
             cells.append(f"{statistics.mean(known):.1f} ({each})" if known else "")
         click.echo(f"| {steps:,} | " + " | ".join(cells) + " |")
+    if levels:
+        click.echo()
+        _heading("minutes to a score of", found)
+    for level in levels:
+        each = [[run.minutes_to(level) for run in runs] for runs in found.values()]
+        cells = [", ".join(map(_told, one)) for one in each]
+        click.echo(f"| {level:g} | " + " | ".join(cells) + " |")
 
 
-def draw(found: dict[str, Any], title: str, picture: Path) -> None:
-    """All curves, a colour per system."""
-    figure, axes = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
+def _told(minutes: float) -> str:
+    return f"{minutes:.1f}" if math.isfinite(minutes) else "never"
+
+
+def _heading(first: str, found: dict[str, list[Run]]) -> None:
+    click.echo(f"| {first} |" + "".join(f" {LOOKS[name][0]} |" for name in found))
+    click.echo("|---:|" + "---|" * len(found))
+
+
+def draw(found: dict[str, list[Run]], title: str, picture: Path) -> None:
+    """All curves against steps and against time, a colour per system."""
+    figure, both = plt.subplots(
+        1, 2, figsize=(8.4, 3.6), sharey=True, layout="constrained"
+    )
     for name, runs in found.items():
-        for number, (steps, scores) in enumerate(runs):
-            axes.plot(
-                [step / 1e6 for step in steps],
-                scores,
-                color=COLOURS.get(name, "#777777"),
-                linewidth=1.3,
-                label=_label(name, len(runs)) if number == 0 else None,
-            )
-    axes.set(title=title, xlabel="million agent steps", ylabel="mean of 100 games")
-    axes.grid(True, color="#e4e4e4", linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
+        label, colour = LOOKS[name]
+        for number, run in enumerate(runs):
+            millions = [step / 1e6 for step in run.steps]
+            for axes, x in zip(both, (millions, run.minutes), strict=True):
+                axes.plot(
+                    *(x, run.scores),
+                    color=colour,
+                    linewidth=1.3,
+                    label=_label(label, len(runs)) if number == 0 else None,
+                )
+    for axes, label in zip(both, ("million agent steps", "minutes"), strict=True):
+        axes.set(xlabel=label)
+        axes.grid(True, color="#e4e4e4", linewidth=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+    both[0].set(ylabel="mean of 100 games")
+    both[1].legend(frameon=False)
+    figure.suptitle(title)
     figure.savefig(picture, dpi=130, facecolor="white")
     plt.close(figure)
 
@@ -149,6 +227,8 @@ def _label(name: str, n_seeds: int) -> str:
 @click.option("--system", type=click.Choice(list(SYSTEMS)), default="dpsvi")
 @click.option("--seeds", default="0,1,2", show_default=True)
 @click.option("--steps", default=1_200_000, show_default=True, help="0: only draw.")
+@click.option("--minutes", default=math.inf, help="At most, of a run.")
+@click.option("--scores", default="", help="Whose minutes are told: 200,300.")
 @click.option("--threads", default=2, show_default=True)
 @click.option("--picture", type=click.Path(dir_okay=False, path_type=Path))
 def main(
@@ -157,17 +237,19 @@ def main(
     system: str,
     seeds: str,
     steps: int,
+    minutes: float,
+    scores: str,
     threads: int,
     picture: Path | None,
 ) -> None:
     """Train, then draw and print all that is in FOLDER."""
     folder.mkdir(parents=True, exist_ok=True)
     for seed in map(int, seeds.split(",") if steps else ()):
-        SYSTEMS[system](env, seed, steps, threads, folder)
+        SYSTEMS[system](env, seed, Budget(steps, minutes), threads, folder)
     found = curves(folder)
     if found:
         draw(found, env, picture or folder / "curves.png")
-        show(found)
+        show(found, [float(score) for score in scores.split(",") if score])
 
 
 if __name__ == "__main__":
