@@ -12,10 +12,10 @@ from dpsvi.engine import Plan, run
 from dpsvi.experiments.findings import COLOURS, counted, plain, tidy, unreached
 from dpsvi.experiments.network import over_network
 from dpsvi.experiments.topics import MANY, Rule, TopicStudy
-from dpsvi.theory.speedup.calibration import cores_at_hand, measure_threads
+from dpsvi.theory.speedup.calibration import measure_threads
 from dpsvi.theory.speedup.costs import Costs
 from dpsvi.theory.speedup.forecast import forecast
-from dpsvi.theory.speedup.threads import ThreadScaling, fit_threads
+from dpsvi.theory.speedup.threads import ThreadScaling
 
 __all__ = [
     "HERE",
@@ -66,16 +66,8 @@ def six_cores(study: TopicStudy) -> Costs:
 
 
 def _scaling(study: TopicStudy) -> ThreadScaling:
-    """Fit the medians of some runs: one thread and two are not timed at once."""
     problem = study.problem(0.01, MANY)
-    given: Any = {"local_steps": 40, "rounds": 12}
-    runs = [measure_threads(problem, study.train, **given)[1] for _ in range(_RUNS)]
-    speeds = [
-        median(run[place].steps_per_second / run[0].steps_per_second for run in runs)
-        for place in range(len(runs[0]))
-    ]
-    numbers = [each.n_threads for each in runs[0]]
-    found = fit_threads(numbers, speeds, cores_at_hand()[1])
+    found, _ = measure_threads(problem, study.train, local_steps=40, rounds=12)
     return replace(found, cores=_CORES, smt=_SMT)
 
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from dpsvi.cli import main
 from dpsvi.engine import History
 from dpsvi.theory import speedup
-from dpsvi.theory.speedup import Rounds, Sleeping, ThreadScaling
+from dpsvi.theory.speedup import Rounds, Sleeping, ThreadScaling, calibration
 
 TINY = ["calibrate", "-k", "2", "--batch-size", "8", "-B", "1"]
 
@@ -80,6 +80,23 @@ def test_threads_that_sleep_do_not_disturb_one_another() -> None:
     assert scaling.cores == 8
     # Three that had to wait for one another would do the work of one.
     assert scaling(3) > 1.5
+
+
+def test_one_turn_that_was_disturbed_does_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Seconds of a round of 1 and of 2 threads, in each turn.
+    seconds = iter([1.0, 1.0, 3.0, 9.0, 2.0, 2.0])
+    monkeypatch.setattr(
+        calibration,
+        "measure_rounds",
+        lambda *_, n_threads, **__: rounds(n_threads=n_threads, working=next(seconds)),
+    )
+    scaling, found = speedup.measure_threads(None, None, n_threads=[1, 2], cores=2)
+    assert scaling(2) == pytest.approx(2.0)
+    assert [one.working for one in found] == [2.0, 2.0]
+    with pytest.raises(ValueError, match="turns is 0"):
+        speedup.measure_threads(None, None, n_threads=[1], turns=0)
 
 
 def test_a_tiny_problem_has_finite_costs(tiny_problem: tuple[Any, Any]) -> None:

@@ -142,6 +142,7 @@ def measure_threads(
     n_threads: Sequence[int] | None = None,
     local_steps: int = 8,
     rounds: int = 10,
+    turns: int = 3,
     cores: int | None = None,
 ) -> tuple[ThreadScaling, list[Rounds]]:
     """Measure σ: the steps per second of 1, 2, ... threads.
@@ -155,36 +156,44 @@ def measure_threads(
     local_steps : int, default=8
         B: long enough that the start of a round does not count.
     rounds : int, default=10
-        Rounds to time for each.
+        Rounds to time for each, in each turn.
+    turns : int, default=3
+        Times that all are measured, one after another; medians count.
     cores : int or None, default=None
         Physical cores; None: those of this machine, if that is known.
 
     Returns
     -------
     scaling : ThreadScaling
-        Fitted. Where a core runs one thread at a time, more threads than cores add
+        Fitted to how many times as fast as one thread they were in the same turn.
+        Where a core runs one thread at a time, more threads than cores add
         nothing.
     measured : list of Rounds
-        One per number of threads.
+        One per number of threads: the turn with the median speed.
 
     Raises
     ------
     ValueError
-        If 1 is not among the numbers of threads.
+        If 1 is not among the numbers of threads, or a number is out of range.
     """
     logical, physical = cores_at_hand()
     numbers = list(range(1, logical + 1)) if n_threads is None else list(n_threads)
     if 1 not in numbers:
         # Found out before the work, not after it.
         raise ValueError(f"n_threads is {numbers}; measure one thread too: the unit")
-    measured = [
-        measure_rounds(
-            problem, shard, n_threads=p, local_steps=local_steps, rounds=rounds
-        )
-        for p in numbers
+    check_count("turns", turns, least=1)
+    given = {"local_steps": local_steps, "rounds": rounds}
+    found = [
+        [measure_rounds(problem, shard, n_threads=p, **given) for p in numbers]
+        for _ in range(turns)
     ]
-    speeds = [found.steps_per_second for found in measured]
-    scaling = fit_threads(numbers, speeds, cores or physical)
+    # One thread and several are not timed at once: those of one turn come nearest.
+    rates = np.array([[one.steps_per_second for one in turn] for turn in found])
+    speed_ups = rates / rates[:, [numbers.index(1)]]
+    middling = np.median(speed_ups, axis=0).tolist()
+    scaling = fit_threads(numbers, middling, cores or physical)
+    middle = np.argsort(rates, axis=0)[turns // 2]
+    measured = [found[turn][place] for place, turn in enumerate(middle)]
     if cores is None and physical == logical >= max(numbers):
         scaling = replace(scaling, smt=0.0)
     return scaling, measured
