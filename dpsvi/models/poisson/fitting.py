@@ -13,6 +13,7 @@ from dpsvi.models.conjugate import Clock
 from dpsvi.models.minibatches import MiniBatches, automatic_size
 from dpsvi.models.poisson.parameters import FactorParameters
 from dpsvi.models.poisson.problem import PoissonProblem
+from dpsvi.models.poisson.start import start_from
 
 __all__ = ["Fit"]
 
@@ -38,7 +39,7 @@ class Fit:
     n_rows : float
         N, what the rows stand for.
     start : FactorParameters or None, default=None
-        What to go on from; None: a random start.
+        What to go on from; None: see `start_from`.
     first_step : int, default=0
         Steps that the model has done before.
     least_batch : int, default=1
@@ -126,19 +127,20 @@ class Fit:
         Parameters
         ----------
         random_state : RandomState
-            Where the seed of the run is drawn.
+            Where the start and the seed of the run are drawn.
 
         Raises
         ------
         FloatingPointError
             If the counts are too large for the precision.
         """
+        start = self.start or start_from(self.counts, self.problem, random_state)
         result = run(
             self.problem,
             self._shards(),
             self.plan(int(random_state.randint(np.iinfo(np.int32).max))),
             backend=self.place.backend,
-            parameters=self.start,
+            parameters=start,
         )
         return self._attributes(result)
 
