@@ -12,7 +12,7 @@ import numpy as np
 from dpsvi.engine.admission import Admission, accept_all
 from dpsvi.engine.schedules import Schedule, constant
 
-__all__ = ["Plan"]
+__all__ = ["Plan", "check_integer"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,13 +94,13 @@ class Plan:
 
     def __post_init__(self) -> None:
         for name in ("n_workers", "n_threads", "local_steps"):
-            _check_integer(name, getattr(self, name), least=1)
+            check_integer(name, getattr(self, name), least=1)
         for name in ("longest_local_steps", "master_batch_size", "boundaries"):
-            _check_integer(name, getattr(self, name), least=1, optional=True)
+            check_integer(name, getattr(self, name), least=1, optional=True)
         for name in ("max_staleness", "seed"):
-            _check_integer(name, getattr(self, name), least=0, optional=True)
+            check_integer(name, getattr(self, name), least=0, optional=True)
         for name in ("total_steps", "steps_before"):
-            _check_integer(name, getattr(self, name), least=0)
+            check_integer(name, getattr(self, name), least=0)
         _check_time(self.max_time)
         _check_callable("admission", self.admission)
         _check_callable("global_rate", self.global_rate)
@@ -138,9 +138,8 @@ class Plan:
         return first, others
 
 
-def _check_integer(
-    name: str, value: Any, *, least: int, optional: bool = False
-) -> None:
+def check_integer(name: str, value: Any, *, least: int, optional: bool = False) -> None:
+    """Raise TypeError unless a value is an integer, ValueError if it is too small."""
     if value is None and optional:
         return
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):

@@ -90,6 +90,12 @@ class ConjugateWorker(ABC, Generic[Parameters]):
     seed : numpy.random.SeedSequence
         Of the order of rows and of random starts.
 
+    Raises
+    ------
+    ValueError
+        If the shard has no rows; in a run, if the clock has fewer rates than the run
+        has steps.
+
     Attributes
     ----------
     n_threads : int
@@ -109,6 +115,8 @@ class ConjugateWorker(ABC, Generic[Parameters]):
         n_threads: int,
         seed: np.random.SeedSequence,
     ) -> None:
+        if n_observed < 1:
+            raise ValueError("a worker was given a shard without rows; give each some")
         self._clock, self.n_threads = problem.clock, n_threads
         self.batches = MiniBatches(n_observed, problem.batch_size, seed)
         # N, as this shard knows it.
@@ -173,6 +181,12 @@ class ConjugateWorker(ABC, Generic[Parameters]):
 
     def load(self, snapshot: Snapshot) -> None:
         """Take the parameters, or the rows pulled, in units of this moment."""
+        n_rates = len(self._clock.rates)
+        if snapshot.steps.stop > n_rates:
+            raise ValueError(
+                f"the clock has {n_rates} rates, and the run comes to step "
+                f"{snapshot.steps.stop}; give a rate for each step of the plan"
+            )
         now = self._clock.log_scale[snapshot.steps.start]
         self._steps = snapshot.steps
         self._done[:] = 0.0

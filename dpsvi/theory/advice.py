@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 
@@ -43,7 +43,8 @@ class Recommendation:
         What Corollary 1 promises for the mean squared gradient norm.
     proven : bool
         Whether the run is long enough for the corollary to hold (Eq. 10). If not,
-        rates and bound are those of one worker and thread, and no guarantee.
+        rates and bound are those of one worker and thread, and no guarantee; B is
+        then at most the steps of the run.
     """
 
     global_rate: float
@@ -147,7 +148,9 @@ def recommend(
         _per_other("read_delay", read_delay, n_threads, 1),
     )
     n, p = offer.best(n_workers, n_threads)
-    chosen = offer.layout(n, p)
+    chosen, proven = offer.layout(n, p), offer.holds(n, p)
+    if not proven:
+        chosen = replace(chosen, local_steps=min(chosen.local_steps, int(steps)))
     rho, eta = corollary_rates(constants, chosen)
     return Recommendation(
         global_rate=rho,
@@ -157,7 +160,7 @@ def recommend(
         workers_that_help=largest(lambda more: offer.holds(more, p), _MOST),
         threads_that_help=largest(lambda more: offer.holds(n, more), _MOST),
         bound=corollary_bound(constants, chosen),
-        proven=offer.holds(n, p),
+        proven=proven,
     )
 
 
@@ -199,7 +202,8 @@ class _Offer:
     def best(self, n_workers: int, n_threads: int) -> tuple[int, int]:
         """Return n and p within the numbers offered, so that n p is largest."""
         found = (1, 1)
-        for p in range(1, n_threads + 1):
+        most = largest(lambda p: self.holds(1, p), n_threads)
+        for p in range(1, most + 1):
             n = min(n_workers, largest(partial(self._hold, p), n_workers))
             # Of equals, the one with fewer workers: they are the staler ones.
             if self.holds(n, p) and n * p >= found[0] * found[1]:
@@ -216,4 +220,4 @@ def _per_other(name: str, delay: int | None, among: int, default: int) -> Fracti
         raise ValueError(
             f"{name} is {delay}, and there is only one to be late; it must be 0"
         )
-    return Fraction(delay, max(1, among - 1))
+    return Fraction(int(delay), max(1, int(among) - 1))

@@ -208,13 +208,16 @@ def test_values_out_of_range_are_refused() -> None:
         SGDProblem(RedescendingLocation(), local_rate=np.inf)
     with pytest.raises(ValueError, match="n_samples is 0"):
         FunctionObjective([0.0], 0, lambda v, samples: v)
-    with pytest.raises(ValueError, match="an empty shard"):
-        SGDProblem(RedescendingLocation(), 0.1).open_worker(
-            [], 1, np.random.SeedSequence(0)
-        )
+    with pytest.raises(TypeError, match=r"batch_size is 2\.0"):
+        SGDProblem(objective, 0.1, batch_size=2.0)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="start has numbers that are not finite"):
+        FunctionObjective([np.nan], 1, lambda v, samples: v)
     one = np.ones(1)
     for entries, message in [
-        (([-1], [0], one, 1), "a row or column -1"),
+        (([-1], [0], one, 1), "rows have -1"),
+        (([0], [0.5], one, 1), "columns are of type float64"),
+        (([[0]], [[0]], [one], 1), "of one dimension"),
+        (([0], [0], [np.nan], 1), "values that are not finite"),
         (([0], [0], one, 0), "rank is 0"),
         (([0], [0], one, 1, -0.1), r"penalty is -0\.1"),
     ]:
@@ -228,8 +231,34 @@ def test_values_out_of_range_are_refused() -> None:
         SyntheticProcess(objective, 0.1, read_delay=-1)
     with pytest.raises(ValueError, match="n_threads is 2"):
         run(SyntheticProcess(objective, 0.1), [None], Plan(total_steps=1, n_threads=2))
-    with pytest.raises(ValueError, match="2 rows, 1 columns and 2 values"):
+    with pytest.raises(ValueError, match=r"shape \(2,\), columns of shape \(1,\)"):
         MatrixFactorization(np.arange(2), np.arange(1), np.ones(2), rank=1)
+
+
+@pytest.mark.parametrize(
+    ("shard", "message"),
+    [
+        ([], r"shape \(0,\)"),
+        ([True, False, True], "type bool.*the numbers of the samples"),
+        ([0.7, 1.2], "type float64"),
+        ([[0, 1]], r"shape \(1, 2\)"),
+        ([-1], "the samples -1 to -1; there are those from 0 to 2"),
+        ([0, 3], "the samples 0 to 3"),
+    ],
+)
+def test_a_shard_is_numbers_of_samples(shard: Any, message: str) -> None:
+    objective = FunctionObjective([0.0], 3, lambda v, samples: v)
+    with pytest.raises(ValueError, match=message):
+        run(SGDProblem(objective, 0.1), [shard], Plan(total_steps=1))
+
+
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning", "ignore:invalid value")
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_a_run_that_diverges_says_so(n_workers: int) -> None:
+    objective = FunctionObjective([1.0], 1, lambda v, samples: v)
+    plan = Plan(total_steps=4000, n_workers=n_workers, local_steps=50)
+    with pytest.raises(FloatingPointError, match="diverges; lower the local rate 3"):
+        run(SGDProblem(objective, 3.0), [None] * n_workers, plan)
 
 
 def test_problems_travel() -> None:

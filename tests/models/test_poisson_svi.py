@@ -209,3 +209,12 @@ def test_a_run_starts_where_its_scale_stands_still() -> None:
     grown = begun.rates(1.0).mean() * (288000 / 4 + 15 * 0.2) / begun.mass(1.0).mean()
     activities = 0.7 + (288000 / 4 + 15 * 0.2) / grown
     assert 1.3 + (288000 / 4 + 2400 * 0.4) / activities == pytest.approx(grown, rel=0.1)
+
+
+def test_shards_and_clocks_that_do_not_fit_are_refused() -> None:
+    problem = make_problem(RATES["falling"][:5])
+    with pytest.raises(ValueError, match="a shard without rows"):
+        run(problem, [COUNTS, COUNTS[:0]], Plan(total_steps=2, n_workers=2))
+    for backend in ("local", "simulated"):
+        with pytest.raises(ValueError, match="5 rates, and the run comes to step 6"):
+            run(problem, [COUNTS], Plan(total_steps=6, local_steps=3), backend=backend)

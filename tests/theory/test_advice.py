@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -135,7 +136,10 @@ def test_what_is_proven_is_what_the_corollary_says(
     n, p = advice.n_workers, advice.layout.n_threads
     assert n <= n_workers
     assert p <= n_threads
-    assert advice.layout == layout(n, p)
+    made = layout(n, p)
+    if not advice.proven:
+        made = replace(made, local_steps=min(made.local_steps, steps))
+    assert advice.layout == made
     assert advice.proven == proven(n, p)
     # Both limits are where the proof ends.
     assert advice.proven == proven(advice.workers_that_help, p)
@@ -154,6 +158,12 @@ def test_delays_that_were_measured_count() -> None:
     fresh = advise(**offered, staleness=3, read_delay=0)
     assert (fresh.layout.staleness, fresh.layout.read_delay) == (3, 0)
     assert fresh.workers_that_help > base.workers_that_help
+    # As they stand in a history.
+    assert advise(**offered, staleness=30.0, read_delay=np.float64(60)) == late
+
+
+def test_more_threads_than_anybody_has_are_offered() -> None:
+    assert advise(n_threads=10**9) == advise(n_threads=10**6, read_delay=10**6 - 1)
 
 
 def test_a_run_too_short_for_anything_is_not_proven() -> None:
@@ -161,6 +171,9 @@ def test_a_run_too_short_for_anything_is_not_proven() -> None:
     assert not advice.proven
     assert (advice.n_workers, advice.layout.n_threads) == (1, 1)
     assert (advice.workers_that_help, advice.threads_that_help) == (1, 1)
+    slow = advise(steps=100, exchange_seconds=1e9)
+    assert not slow.proven
+    assert slow.layout.steps == 100
 
 
 @pytest.mark.parametrize(("n", "M"), [(2, 1), (8, 1), (8, 3), (20, 20)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from dpsvi.engine.plan import check_integer
 from dpsvi.engine.problems.sgd import Array
 
 __all__ = ["MatrixFactorization"]
@@ -30,8 +31,11 @@ class MatrixFactorization:
     Raises
     ------
     ValueError
-        If the three arrays are not of the same length or are empty, a row or column is
-        negative, `rank` is below 1, or `penalty` is negative.
+        If the three arrays are not of one dimension and the same length, or are empty,
+        `rows` or `columns` are not integers or negative, a value is not finite, `rank`
+        is below 1, or `penalty` is negative.
+    TypeError
+        If `rank` is no integer.
 
     Examples
     --------
@@ -53,22 +57,32 @@ class MatrixFactorization:
     ) -> None:
         self.rows, self.columns = np.asarray(rows), np.asarray(columns)
         self.values = np.asarray(values, dtype=float)
-        if not self.rows.size == self.columns.size == self.values.size > 0:
-            raise ValueError(
-                f"there are {self.rows.size} rows, {self.columns.size} columns and "
-                f"{self.values.size} values; give one of each for every entry"
-            )
-        least = min(self.rows.min(), self.columns.min())
-        if least < 0:
-            raise ValueError(f"there is a row or column {least}; they count from 0")
-        if not rank >= 1:
-            raise ValueError(f"rank is {rank!r}; it must be at least 1")
+        self._check_entries()
+        check_integer("rank", rank, least=1)
         if not 0 <= penalty < np.inf:
             raise ValueError(f"penalty is {penalty!r}; it must be finite, at least 0")
         self.rank, self.penalty = rank, penalty
         self._n_rows = int(self.rows.max()) + 1
         self._n_columns = int(self.columns.max()) + 1
         self.n_samples = self.values.size
+
+    def _check_entries(self) -> None:
+        """Raise an error unless there is a row, a column and a value of each entry."""
+        shapes = [one.shape for one in (self.rows, self.columns, self.values)]
+        if len(set(shapes)) > 1 or len(shapes[0]) != 1 or shapes[0] == (0,):
+            rows, columns, values = shapes
+            raise ValueError(
+                f"there are rows of shape {rows}, columns of shape {columns} and "
+                f"values of shape {values}; give one of each for every entry, in "
+                "arrays of one dimension"
+            )
+        for name, places in (("rows", self.rows), ("columns", self.columns)):
+            if places.dtype.kind not in "iu":
+                raise ValueError(f"{name} are of type {places.dtype}; give integers")
+            if places.min() < 0:
+                raise ValueError(f"{name} have {places.min()}; they count from 0")
+        if not np.isfinite(self.values).all():
+            raise ValueError("there are values that are not finite; leave them out")
 
     def start(self, rng: np.random.Generator) -> Array:
         """Return small random factors, P above Q: (n_rows + n_columns, rank)."""

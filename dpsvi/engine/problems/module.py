@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dpsvi.engine.plan import check_integer
 from dpsvi.engine.problems.sgd import Array
 
 __all__ = ["ModuleObjective"]
@@ -31,6 +32,11 @@ class ModuleObjective:
     n_samples : int
         N.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If `n_samples` is no integer or below 1.
+
     Notes
     -----
     Let torch use one thread per call (``torch.set_num_threads(1)``) if the plan has
@@ -43,6 +49,7 @@ class ModuleObjective:
         loss: Callable[[Any, npt.NDArray[np.intp]], Any],
         n_samples: int,
     ) -> None:
+        check_integer("n_samples", n_samples, least=1)
         self.make_module, self.loss, self.n_samples = make_module, loss, n_samples
         self._own = threading.local()
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from dpsvi.engine.plan import check_integer
 from dpsvi.engine.problem import Snapshot, Update
 
 __all__ = ["Array", "FunctionObjective", "LocalSGD", "Objective", "SGDProblem"]
@@ -72,8 +73,8 @@ class FunctionObjective:
 
     Raises
     ------
-    ValueError
-        If `n_samples` is below 1.
+    TypeError, ValueError
+        If `n_samples` is no integer or below 1, or `start` is not finite.
 
     Examples
     --------
@@ -91,9 +92,10 @@ class FunctionObjective:
         gradient: Callable[[Array, npt.NDArray[np.intp]], Array],
         value: Callable[[Array], float] | None = None,
     ) -> None:
-        if not n_samples >= 1:
-            raise ValueError(f"n_samples is {n_samples!r}; it must be at least 1")
+        check_integer("n_samples", n_samples, least=1)
         self._start = np.array(start, dtype=float)
+        if not np.isfinite(self._start).all():
+            raise ValueError("start has numbers that are not finite; give another one")
         self.n_samples, self.gradient, self._value = n_samples, gradient, value
 
     def start(self, rng: np.random.Generator) -> Array:
@@ -132,13 +134,16 @@ class SGDProblem:
 
     Raises
     ------
-    ValueError
-        If `local_rate` or `batch_size` is not above 0, or a shard is empty.
+    TypeError, ValueError
+        If `local_rate` is not finite and above 0, `batch_size` is no integer or below
+        1, or a shard is not what it must be, see below.
+    FloatingPointError
+        In a run that diverges.
 
     Notes
     -----
-    A shard is an array of sample numbers, from which a worker draws; None stands for
-    all of them.
+    A shard is an array of sample numbers, 0 to N - 1, from which a worker draws; None
+    stands for all of them. The samples themselves are the objective's.
     """
 
     objective: Objective
@@ -149,11 +154,11 @@ class SGDProblem:
     unit = "samples"
 
     def __post_init__(self) -> None:
-        for name in ("local_rate", "batch_size"):
-            if not 0 < getattr(self, name) < np.inf:
-                raise ValueError(
-                    f"{name} is {getattr(self, name)!r}; it must be finite and above 0"
-                )
+        if not 0 < self.local_rate < np.inf:
+            raise ValueError(
+                f"local_rate is {self.local_rate!r}; it must be finite and above 0"
+            )
+        check_integer("batch_size", self.batch_size, least=1)
 
     @property
     def additive(self) -> bool:
@@ -179,6 +184,24 @@ class SGDProblem:
         return parameters
 
 
+def _sample_numbers(shard: Any, n_samples: int) -> npt.NDArray[np.intp]:
+    """Check a shard, and return it as an array."""
+    found = np.asarray(shard)
+    is_list = found.ndim == 1 and found.size > 0
+    if not is_list or found.dtype.kind not in "iu":
+        raise ValueError(
+            f"a shard is an array of shape {found.shape} and type {found.dtype}; give "
+            "the numbers of the samples that are the worker's own, as integers, or "
+            "None for all"
+        )
+    if found.min() < 0 or found.max() >= n_samples:
+        raise ValueError(
+            f"a shard has the samples {found.min()} to {found.max()}; there are those "
+            f"from 0 to {n_samples - 1}"
+        )
+    return found.astype(np.intp)
+
+
 class LocalSGD:
     """One worker of `SGDProblem` (Alg. 2)."""
 
@@ -189,12 +212,9 @@ class LocalSGD:
         seeds: Sequence[np.random.SeedSequence],
     ) -> None:
         self._problem = problem
-        self._shard = None if shard is None else np.asarray(shard, dtype=np.intp)
-        if self._shard is not None and not self._shard.size:
-            raise ValueError(
-                "a worker was given an empty shard; give it the numbers of the samples "
-                "that are its own, or None for all"
-            )
+        self._shard = None
+        if shard is not None:
+            self._shard = _sample_numbers(shard, problem.objective.n_samples)
         self._generators = [np.random.default_rng(seed) for seed in seeds]
         self._done = [0] * len(seeds)
         # u and w in the paper: the shared array, and what was pulled.
@@ -240,6 +260,11 @@ class LocalSGD:
     def update(self) -> Update:
         """Alg. 2 line 10: how far the round has come."""
         amount = float(sum(self._done) * self._problem.batch_size)
+        if not np.isfinite(self.shared.sum()):
+            raise FloatingPointError(
+                "the parameters are no longer finite: the run diverges; lower the "
+                f"local rate {self._problem.local_rate:g}, or the global one"
+            )
         if self._pulled is None:
             return Update(None, amount)
         return Update(self._pulled - self.shared, amount)

@@ -58,6 +58,8 @@ class DPSVIGaussianMixture(BayesianGaussianMixture):
         In [0, 1]; above 0.5 steps converge in the limit.
     init_params : {"kmeans", "random"}, default="kmeans"
         How a sample of at most 10,000 rows is dealt to the components to begin with.
+        Components that begin alike, as with "random", take hundreds of passes
+        (`max_iter`) to part.
     weight_concentration_prior_type : {"dirichlet_process", "dirichlet_distribution"}, \
 default="dirichlet_process"
         Prior of the weights.

@@ -46,6 +46,8 @@ class Dask:
     ------
     ValueError
         If there is no client, or it is closed, or asynchronous.
+    TypeError
+        If it is no client at all.
 
     Examples
     --------
@@ -161,6 +163,8 @@ def _connected(client: Client | None) -> Client:
                 'backend "dask" needs a client: make one, as in '
                 'client = Client("tcp://scheduler:8786"), or give client='
             ) from None
+    if not isinstance(client, Client):
+        raise TypeError(f"client is {client!r}; give a distributed.Client, or None")
     if client.asynchronous:
         raise ValueError(
             "the Dask client is asynchronous, and a fit waits; fit in a thread "
