@@ -15,7 +15,7 @@ from toy_problems import Counting, LocalCounting
 
 from dpsvi.models.lda.problem import LDAProblem
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 def wait_until(there: Callable[[], Any], what: str = "it") -> Any:

@@ -24,7 +24,7 @@ from dpsvi.engine import Plan, run
 from dpsvi.engine.backends.dask import Dask
 
 with Client(scheduler_file={file!r}) as client:
-    client.wait_for_workers(2, timeout=60)
+    client.wait_for_workers(2, timeout=120)
     problem = Counting(10**6, before_step=gates.Trace(Path({folder!r})))
     plan = Plan(
         total_steps=10**6, n_workers=2, local_steps={steps}, master_batch_size=1
@@ -60,8 +60,13 @@ class Cluster(Processes):
             text=True,
         )
         self.scripts.append(process)
-        gates.wait_until(lambda: len(self.trace.pids()) == 2, "two workers")
+        gates.wait_until(lambda: self._both_work(process), "two workers")
         return process
+
+    def _both_work(self, script: subprocess.Popen[str]) -> bool:
+        if script.poll() is not None:
+            raise AssertionError(f"the client has ended: {script.communicate()}")
+        return len(self.trace.pids()) == 2
 
     def close(self) -> None:
         for process in self.scripts:
