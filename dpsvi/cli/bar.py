@@ -1,4 +1,4 @@
-"""A bar on the terminal that follows the documents of a command."""
+"""What moves on the terminal while a command works: a bar of documents, or a clock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import scipy.sparse as sp
 
-__all__ = ["documents_bar", "followed"]
+__all__ = ["documents_bar", "followed", "running_clock"]
 
 
 @contextmanager
@@ -59,6 +59,36 @@ def documents_bar(
     with bar:
         task = bar.add_task(what, total=n_documents)
         yield lambda more: bar.advance(task, more)
+
+
+@contextmanager
+def running_clock(what: str, *, shown: bool) -> Iterator[None]:
+    """Show for how long something has been going on whose end is not known.
+
+    Where the bar of documents is, see there.
+
+    Parameters
+    ----------
+    what : str
+        What goes on.
+    shown : bool
+        Whether anybody wants to see it.
+    """
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    clock = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not (shown and console.is_terminal),
+    )
+    with clock:
+        clock.add_task(what, total=None)
+        yield
 
 
 def followed(

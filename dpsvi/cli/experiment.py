@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from dpsvi.cli.bar import running_clock
 from dpsvi.cli.common import errors_in_words, in_json
 
 __all__ = ["experiment"]
@@ -18,7 +19,7 @@ __all__ = ["experiment"]
 @click.option(
     "-o",
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(file_okay=False, writable=True, path_type=Path),
     default=Path("experiments"),
     show_default=True,
     help="Folder for data, figure and words.",
@@ -38,8 +39,13 @@ def experiment(name: str | None, output: Path, full: bool, as_json: bool) -> Non
     if name is None:
         _list(EXPERIMENTS, as_json)
         return
+    long = "hours, or days" if full else "some minutes"
     with errors_in_words():
-        found = find(name, full=full)
+        if name in EXPERIMENTS:
+            # A folder that cannot be made is told of now, and not after the work.
+            output.mkdir(parents=True, exist_ok=True)
+        with running_clock(f"{name}, which takes {long}", shown=not as_json):
+            found = find(name, full=full)
         places = keep(found, output)
     if as_json:
         claims = [asdict(claim) for claim in found.claims]

@@ -65,6 +65,18 @@ def test_the_command_lists_what_there_is() -> None:
     assert "there is no experiment 'fig9'" in wrong.output
 
 
+def test_a_folder_that_cannot_be_made_is_told_of_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = import_module("dpsvi.experiments.fig1")
+    monkeypatch.setattr(module, "find", lambda full: pytest.fail("it has worked"))
+    (tmp_path / "file").touch()
+    args = ["experiment", "fig1", "-o", str(tmp_path / "file" / "folder")]
+    outcome = CliRunner().invoke(main, args)
+    assert outcome.exit_code == 1
+    assert str(tmp_path / "file") in outcome.output
+
+
 @pytest.mark.parametrize("name", ["fig1", "fig2", "fig3", "fig4"])
 def test_figures_of_topics_on_few_documents(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
