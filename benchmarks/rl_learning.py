@@ -112,10 +112,10 @@ def sb3_a2c(env: str, seed: int, budget: Budget, threads: int, folder: Path) -> 
 def ppo(env: str, seed: int, budget: Budget, threads: int, folder: Path) -> None:
     """PPO in one loop, with CleanRL's settings."""
     import torch
-    from rl_peers import one_loop_ppo
+    from rl_ppo import train
 
     torch.set_num_threads(threads)
-    one_loop_ppo(env, seed, Table(folder / f"one-loop-ppo-{seed}.csv", budget))
+    train(env, seed, Table(folder / f"one-loop-ppo-{seed}.csv", budget))
 
 
 SYSTEMS = {"dpsvi": ours, "sb3-a2c": sb3_a2c, "one-loop-ppo": ppo}
