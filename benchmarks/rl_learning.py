@@ -98,6 +98,7 @@ def sb3_a2c(env: str, seed: int, budget: Budget, threads: int, folder: Path) -> 
     from stable_baselines3.common.callbacks import BaseCallback
 
     torch.set_num_threads(threads)
+    model = stable_baselines(env, seed)
     table = Table(folder / f"sb3-a2c-{seed}.csv", budget)
 
     class Watch(BaseCallback):
@@ -106,7 +107,7 @@ def sb3_a2c(env: str, seed: int, budget: Budget, threads: int, folder: Path) -> 
             ended = [info["episode"]["r"] for info in infos if "episode" in info]
             return not table(self.num_timesteps, ended)
 
-    stable_baselines(env, seed).learn(10**9, callback=Watch())
+    model.learn(10**9, callback=Watch())
 
 
 def ppo(env: str, seed: int, budget: Budget, threads: int, folder: Path) -> None:
@@ -144,6 +145,8 @@ def curves(folder: Path) -> dict[str, list[Run]]:
     """All runs of each system."""
     found: dict[str, list[Run]] = {}
     for path in sorted(folder.glob("*.csv")):
+        if path.stem.rpartition("-")[0] not in LOOKS:
+            continue
         with path.open() as file:
             rows = [row for row in csv.DictReader(file) if _counts(row)]
         if not rows:
@@ -164,7 +167,7 @@ def show(found: dict[str, list[Run]], levels: list[float]) -> None:
     """Print scores at equal steps, the mean of the seeds and each, and minutes."""
     longest = max(run.steps[-1] for runs in found.values() for run in runs)
     _heading("agent steps", found)
-    for steps in range(200_000, int(longest) + 1, 200_000):
+    for steps in range(200_000, int(longest / 0.98) + 1, 200_000):
         cells = []
         for runs in found.values():
             scores = [run.score_at(steps) for run in runs]

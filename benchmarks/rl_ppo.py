@@ -3,7 +3,7 @@
 8 environments, rollouts of 128 steps, four passes over four mini-batches, ratios
 clipped at 0.1, Adam at 2.5e-4 falling to 0 over ten million steps, lambda 0.95. The
 network is that of Mnih et al. (2013), as of all systems here, and not its own, which is
-twice as large.
+twice as wide.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def documents_bar(
 def running_clock(what: str, *, shown: bool) -> Iterator[None]:
     """Show for how long something has been going on whose end is not known.
 
-    Where the bar of documents is, see there.
+    On the standard error, and only in a terminal.
 
     Parameters
     ----------

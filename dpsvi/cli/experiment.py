@@ -24,7 +24,7 @@ __all__ = ["experiment"]
     show_default=True,
     help="Folder for data, figure and words.",
 )
-@click.option("--full", is_flag=True, help="At the paper's sizes: hours.")
+@click.option("--full", is_flag=True, help="At the paper's sizes: hours, or days.")
 @in_json
 def experiment(name: str | None, output: Path, full: bool, as_json: bool) -> None:
     """Check a claim of the paper; without a name, list the experiments.

@@ -93,8 +93,8 @@ class ConjugateWorker(ABC, Generic[Parameters]):
     Raises
     ------
     ValueError
-        If the shard has no rows; in a run, if the clock has fewer rates than the run
-        has steps.
+        If the shard has no rows; in a run, once it comes to a step for which the clock
+        has no rate.
 
     Attributes
     ----------
@@ -116,7 +116,10 @@ class ConjugateWorker(ABC, Generic[Parameters]):
         seed: np.random.SeedSequence,
     ) -> None:
         if n_observed < 1:
-            raise ValueError("a worker was given a shard without rows; give each some")
+            raise ValueError(
+                "a worker was given a shard without rows, for which others would "
+                "count too little: give every worker some, or have fewer workers"
+            )
         self._clock, self.n_threads = problem.clock, n_threads
         self.batches = MiniBatches(n_observed, problem.batch_size, seed)
         # N, as this shard knows it.

@@ -76,8 +76,8 @@ def recommend(
     step_seconds: float,
     exchange_seconds: float,
     kept: float = 1.0,
-    staleness: int | None = None,
-    read_delay: int | None = None,
+    staleness: float | None = None,
+    read_delay: float | None = None,
 ) -> Recommendation:
     """Recommend a layout for a run of so many local steps.
 
@@ -102,12 +102,13 @@ def recommend(
         event loop, if that is longer.
     kept : float, default=1.0
         α: the probability that a write is not lost.
-    staleness : int or None, default=None
-        D, if it was measured, with all that is offered and M = 1; fewer or more
-        workers change it in proportion to n - 1. None: `expected_staleness`.
-    read_delay : int or None, default=None
-        D', if it was measured, with all threads that are offered; in proportion to
-        p - 1. None: p - 1, one write under way on each other thread.
+    staleness : float or None, default=None
+        D, a whole number, if it was measured, with all that is offered and M = 1;
+        fewer or more workers change it in proportion to n - 1. None:
+        `expected_staleness`.
+    read_delay : float or None, default=None
+        D', a whole number, if it was measured, with all threads that are offered; in
+        proportion to p - 1. None: p - 1, one write under way on each other thread.
 
     Returns
     -------
@@ -139,6 +140,8 @@ def recommend(
     check_count("steps", steps, least=1)
     check_count("n_workers", n_workers, least=1)
     check_count("n_threads", n_threads, least=1)
+    # They may have come as 1e6.
+    steps, n_workers, n_threads = int(steps), int(n_workers), int(n_threads)
     offer = _Offer(
         constants,
         steps,
@@ -150,7 +153,7 @@ def recommend(
     n, p = offer.best(n_workers, n_threads)
     chosen, proven = offer.layout(n, p), offer.holds(n, p)
     if not proven:
-        chosen = replace(chosen, local_steps=min(chosen.local_steps, int(steps)))
+        chosen = replace(chosen, local_steps=min(chosen.local_steps, steps))
     rho, eta = corollary_rates(constants, chosen)
     return Recommendation(
         global_rate=rho,
@@ -211,7 +214,7 @@ class _Offer:
         return found
 
 
-def _per_other(name: str, delay: int | None, among: int, default: int) -> Fraction:
+def _per_other(name: str, delay: float | None, among: int, default: int) -> Fraction:
     """Return a measured delay per other worker or thread, or what is expected."""
     if delay is None:
         return Fraction(default)
@@ -220,4 +223,4 @@ def _per_other(name: str, delay: int | None, among: int, default: int) -> Fracti
         raise ValueError(
             f"{name} is {delay}, and there is only one to be late; it must be 0"
         )
-    return Fraction(int(delay), max(1, int(among) - 1))
+    return Fraction(int(delay), max(1, among - 1))

@@ -24,7 +24,7 @@ from dpsvi.engine import Plan, run
 from dpsvi.engine.backends.dask import Dask
 
 with Client(scheduler_file={file!r}) as client:
-    client.wait_for_workers(2, timeout=120)
+    client.wait_for_workers(2, timeout=100)
     problem = Counting(10**6, before_step=gates.Trace(Path({folder!r})))
     plan = Plan(
         total_steps=10**6, n_workers=2, local_steps={steps}, master_batch_size=1

@@ -106,8 +106,10 @@ class Late(Counting):
 
 
 def test_nobody_begins_before_all_are_ready(
-    cluster_client: Any, tmp_path: Path
+    cluster_client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The scheduler runs in this process, and this machine may be slow.
+    monkeypatch.setattr(session, "_MUSTER", gates.PATIENCE)
     plan = Plan(total_steps=20, n_workers=2, master_batch_size=1, keep_log=True)
     problem = Late(20, folder=tmp_path)
     result = run(problem, ["early", "late"], plan, backend=Dask(cluster_client))
@@ -117,7 +119,6 @@ def test_nobody_begins_before_all_are_ready(
 def test_who_does_not_come_holds_nobody_up(
     cluster_client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The scheduler runs in this process.
     monkeypatch.setattr(session, "_MUSTER", 0.1)
     plan = Plan(total_steps=20, n_workers=2, master_batch_size=1, keep_log=True)
     problem = Late(20, folder=tmp_path, after="step")

@@ -159,7 +159,8 @@ def test_delays_that_were_measured_count() -> None:
     assert (fresh.layout.staleness, fresh.layout.read_delay) == (3, 0)
     assert fresh.workers_that_help > base.workers_that_help
     # As they stand in a history.
-    assert advise(**offered, staleness=30.0, read_delay=np.float64(60)) == late
+    floats = {name: float(number) for name, number in offered.items()}
+    assert advise(**floats, staleness=30.0, read_delay=np.float64(60)) == late
 
 
 def test_more_threads_than_anybody_has_are_offered() -> None:

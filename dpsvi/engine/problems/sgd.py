@@ -135,10 +135,8 @@ class SGDProblem:
     Raises
     ------
     TypeError, ValueError
-        If `local_rate` is not finite and above 0, `batch_size` is no integer or below
-        1, or a shard is not what it must be, see below.
-    FloatingPointError
-        In a run that diverges.
+        If `local_rate` is not finite and above 0, or `batch_size` is no integer or
+        below 1.
 
     Notes
     -----
@@ -172,7 +170,13 @@ class SGDProblem:
     def open_worker(
         self, shard: Any, n_threads: int, seed: np.random.SeedSequence
     ) -> LocalSGD:
-        """Open the problem on sample numbers, or on all samples."""
+        """Open the problem on sample numbers, or on all samples.
+
+        Raises
+        ------
+        ValueError
+            If a shard is not an array of integers, has none, or one out of range.
+        """
         return LocalSGD(self, shard, seed.spawn(n_threads))
 
     def merge(
@@ -217,6 +221,8 @@ class LocalSGD:
             self._shard = _sample_numbers(shard, problem.objective.n_samples)
         self._generators = [np.random.default_rng(seed) for seed in seeds]
         self._done = [0] * len(seeds)
+        # Steps since the array shared with the master was looked at.
+        self._unseen = 0
         # u and w in the paper: the shared array, and what was pulled.
         self.shared = np.zeros(0)
         self._pulled: Array | None = None
@@ -258,13 +264,27 @@ class LocalSGD:
         return self._shard[rng.integers(self._shard.size, size=size)]
 
     def update(self) -> Update:
-        """Alg. 2 line 10: how far the round has come."""
-        amount = float(sum(self._done) * self._problem.batch_size)
-        if not np.isfinite(self.shared.sum()):
+        """Alg. 2 line 10: how far the round has come.
+
+        Raises
+        ------
+        FloatingPointError
+            If numbers are found that are not finite. Where the array is the master's,
+            steps may touch little of it, and it is looked at now and then.
+        """
+        n_done = sum(self._done)
+        self._unseen += n_done
+        if self._pulled is not None or self._unseen >= self.shared.size:
+            self._unseen = 0
+            self._check_finite()
+        amount = float(n_done * self._problem.batch_size)
+        if self._pulled is None:
+            return Update(None, amount)
+        return Update(self._pulled - self.shared, amount)
+
+    def _check_finite(self) -> None:
+        if not np.isfinite(self.shared).all():
             raise FloatingPointError(
                 "the parameters are no longer finite: the run diverges; lower the "
                 f"local rate {self._problem.local_rate:g}, or the global one"
             )
-        if self._pulled is None:
-            return Update(None, amount)
-        return Update(self._pulled - self.shared, amount)

@@ -42,9 +42,9 @@ class DPSVIGaussianMixture(BayesianGaussianMixture):
     ----------
     n_components : int, default=1
         Number of Gaussians, K. Those that are not needed lose their weight, but those
-        that share a cluster take long to find out: give 400 passes and
-        ``learning_decay=0.5``; over a small table 1000, and with ``batch_size=len(X),
-        learning_decay=0`` nearly the steps of scikit-learn.
+        that share a cluster take long to find out: give ``max_iter=400,
+        learning_decay=0.5``. For a small table: ``max_iter=1000, batch_size=len(X),
+        learning_decay=0``, which is nearly coordinate ascent, as in scikit-learn.
     covariance_type : {"full", "diag"}, default="full"
         A covariance matrix for each component, or variances only.
     max_iter : int, default=20

@@ -24,8 +24,8 @@ def start_from(
     """Return components that are half mean row, half part of some rows.
 
     From components that differ by noise, mini-batches end with one component for two
-    parts about every second time. So some rows are factorised by multiplicative
-    updates, which are slower and seldom do that, and the best of a few starts is taken.
+    parts about every second time. Multiplicative updates are slower, and seldom merge
+    parts: some rows are factorised by them, and the best of a few starts is taken.
 
     Parameters
     ----------
@@ -43,9 +43,7 @@ def start_from(
     """
     n_rows = counts.shape[0]
     chosen = random_state.permutation(n_rows)[:_ROWS]
-    # 32-bit indices, which the factorisation insists on.
     sample = sp.csr_matrix(counts[np.sort(chosen)], dtype=np.float64)
-    sample.sum_duplicates()
     with np.errstate(over="ignore"):
         mean_row = np.asarray(counts.sum(axis=0, dtype=np.float64)).ravel()
         total = mean_row.sum()
@@ -68,25 +66,30 @@ def _best_parts(
     sample: sp.csr_matrix, n_parts: int, random_state: np.random.RandomState
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return parts that sum to one, and the share of the counts that each explains."""
-    best, components, activities = np.inf, np.empty(0), np.empty(0)
-    for _ in range(_STARTS):
-        made = NMF(
-            n_parts,
-            init="random",
-            solver="mu",
-            beta_loss="kullback-leibler",
-            # All sweeps: there is nothing to warn of.
-            tol=0.0,
-            max_iter=_SWEEPS,
-            random_state=random_state,
-        )
-        found = made.fit_transform(sample)
-        if made.reconstruction_err_ < best:
-            best, components = made.reconstruction_err_, made.components_
-            activities = found.sum(axis=0)
+    found = [_factorised(sample, n_parts, random_state) for _ in range(_STARTS)]
+    model, activities = min(found, key=lambda pair: pair[0].reconstruction_err_)
+    components = model.components_
     sums = np.maximum(components.sum(axis=1), np.finfo(float).tiny)
     masses = activities * sums
     return components / sums[:, np.newaxis], masses / masses.sum()
+
+
+def _factorised(
+    sample: sp.csr_matrix, n_parts: int, random_state: np.random.RandomState
+) -> tuple[NMF, NDArray[np.float64]]:
+    """Return a short factorisation, and the sums of its activities."""
+    made = NMF(
+        n_parts,
+        init="random",
+        solver="mu",
+        beta_loss="kullback-leibler",
+        # All sweeps: there is nothing to warn of.
+        tol=0.0,
+        max_iter=_SWEEPS,
+        random_state=random_state,
+    )
+    activities = made.fit_transform(sample)
+    return made, activities.sum(axis=0)
 
 
 def _rate(problem: PoissonProblem, total: float) -> float:

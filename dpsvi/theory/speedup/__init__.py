@@ -4,14 +4,14 @@ The model
 ---------
 n workers go round: B local steps on p threads, a message to the master, a wait until
 the master serves the push, and then the pull of the next round. With t_u the seconds of
-a step on one thread, σ(p) the work of p threads, ℓ the seconds of a message one way and
-s those of the master per exchange,
+a step on one thread, σ(p) the work of p threads, ℓ the seconds of a message one way, s
+those of the master per exchange, and e those of the scheduler's event loop,
 
     Z = B t_u p / σ(p) + 2 ℓ               (4 ℓ where push and pull are two calls)
     s = 2 bytes / bandwidth + t_apply
-    X = rounds per second of n workers, at most min(n / (Z + s), 1 / s)
+    X = rounds per second of n workers, at most min(n / (Z + s + e), 1 / s, 1 / e)
     S = X p B t_u E_stat                   (speed-up against one thread on its own)
-    n* = (Z + s) / s                       (workers that saturate one master)
+    n* = (Z + s + e) / max(s, e)           (workers that saturate one master)
     E[staleness] = (n - 1) / M             (less where push and pull are two calls)
 
 X follows from mean value analysis (`mean_values`), which is exact where push and pull

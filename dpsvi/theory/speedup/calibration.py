@@ -158,7 +158,7 @@ def measure_threads(
     rounds : int, default=10
         Rounds to time for each, in each turn.
     turns : int, default=3
-        Times that all are measured, one after another; medians count.
+        Times that all are measured, one after another, an odd number; medians count.
     cores : int or None, default=None
         Physical cores; None: those of this machine, if that is known.
 
@@ -181,7 +181,8 @@ def measure_threads(
     if 1 not in numbers:
         # Found out before the work, not after it.
         raise ValueError(f"n_threads is {numbers}; measure one thread too: the unit")
-    check_count("turns", turns, least=1)
+    if turns % 2 != 1 or turns < 1:
+        raise ValueError(f"turns is {turns!r}; it must be odd, and at least 1")
     given = {"local_steps": local_steps, "rounds": rounds}
     found = [
         [measure_rounds(problem, shard, n_threads=p, **given) for p in numbers]

@@ -75,7 +75,7 @@ def calibrate(
     local_steps : int, default=8
         B: what a pull and a push cost may depend on it.
     rounds : int, default=12
-        To time, for each number of threads.
+        To time, for each number of threads, in each of three turns.
     n_threads : sequence of int or None, default=None
         Numbers of threads to measure, with 1; None: from 1 to all cores.
     cores : int or None, default=None

@@ -137,7 +137,10 @@ class MasterHost(SchedulerPlugin):
         if found is None:
             return _reply(snapshot=None, wait=False)
         await found.muster(incarnation)
-        if not await found.turn(incarnation, _PATIENCE):
+        its_turn = await found.turn(incarnation, _PATIENCE)
+        if session not in self._sessions:
+            return _reply(snapshot=None, wait=False)
+        if not its_turn:
             return _reply(snapshot=None, wait=True)
         snapshot = await found.do(found.snapshot, incarnation, number, n_steps, request)
         return _reply(snapshot=snapshot, wait=False)

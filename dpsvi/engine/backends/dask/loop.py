@@ -147,7 +147,9 @@ class RemoteExchange:
         reply = self._try("push", session=session, push=packed, size=size)
         self.pushes += 1
         talking = self._pulling + time.perf_counter() - begun
-        self._pace.learn(talking, begun - self._pulled)
+        if self._pulls > 1:
+            # The first pull has waited for the other workers, too.
+            self._pace.learn(talking, begun - self._pulled)
         receipt: Receipt | None = reply["receipt"]
         return receipt or Receipt("stopped", push.based_on, 0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -20,8 +21,9 @@ __all__ = ["Member", "News", "Session"]
 
 T = TypeVar("T")
 
-# Seconds that the first loop waits for the others before its first step.
-_MUSTER = 5.0
+# Seconds that the first loop waits for the others before its first step, at most; and
+# what share of the time that a run has.
+_MUSTER, _MUSTER_SHARE = 5.0, 0.1
 
 
 class Member(NamedTuple):
@@ -130,8 +132,10 @@ class Session:
         if incarnation in self.members:
             self._ready.add(self.members[incarnation].slot)
         if len(self._ready) < self.master.plan.n_workers:
+            limit = self.master.plan.max_time or math.inf
+            seconds = min(_MUSTER, _MUSTER_SHARE * limit)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._begun.wait(), _MUSTER)
+                await asyncio.wait_for(self._begun.wait(), seconds)
         self._begun.set()
 
     def end(self) -> None:
