@@ -155,11 +155,11 @@ class ThreadTeam:
         self, pool: ThreadPoolExecutor, local: Threadable, steps: Dealt
     ) -> None:
         errors: list[BaseException] = []
-        futures = [
-            pool.submit(_run_thread, local, thread, steps, errors)
-            for thread in range(self.n_threads)
-        ]
+        futures: list[Future[None]] = []
         try:
+            # Ctrl-C may come while the first are at work already.
+            for thread in range(self.n_threads):
+                futures.append(pool.submit(_run_thread, local, thread, steps, errors))
             _wait(futures)
         except BaseException:
             steps.stop()

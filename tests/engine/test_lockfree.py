@@ -7,6 +7,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -134,6 +136,29 @@ def test_ctrl_c_while_waiting_ends_the_threads_first() -> None:
         with pytest.raises(KeyboardInterrupt):
             team.run(Steppers(step), range(100_000))
         assert inside == []
+
+
+def test_ctrl_c_while_threads_are_started_ends_those_that_were() -> None:
+    begun = threading.Event()
+
+    class Interrupted(ThreadPoolExecutor):
+        def submit(self, *args: Any, **kwargs: Any) -> Any:
+            if begun.is_set():
+                raise KeyboardInterrupt
+            future = super().submit(*args, **kwargs)
+            begun.wait(60)
+            return future
+
+    def step(t: int) -> None:
+        begun.set()
+        time.sleep(0.001)
+
+    local = Steppers(step)
+    with ThreadTeam(2) as team:
+        team._pool = Interrupted(2)
+        with pytest.raises(KeyboardInterrupt):
+            team.run(local, range(100_000))
+        assert len(local.taken) < 100_000
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
