@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
+    from rich.progress import Progress, ProgressColumn
 
 __all__ = ["documents_bar", "followed", "running_clock"]
 
@@ -35,26 +36,21 @@ def documents_bar(
     callable
         To be told how many more are done.
     """
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
-        Progress,
         TextColumn,
         TimeRemainingColumn,
     )
 
-    console = Console(stderr=True)
-    bar = Progress(
+    bar = _progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("documents,"),
         TimeRemainingColumn(),
         TextColumn("left"),
-        console=console,
-        transient=True,
-        disable=not (shown and console.is_terminal),
+        shown=shown,
     )
     with bar:
         task = bar.add_task(what, total=n_documents)
@@ -74,21 +70,22 @@ def running_clock(what: str, *, shown: bool) -> Iterator[None]:
     shown : bool
         Whether anybody wants to see it.
     """
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    console = Console(stderr=True)
-    clock = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not (shown and console.is_terminal),
-    )
-    with clock:
+    words = TextColumn("{task.description}", markup=False)
+    with _progress(SpinnerColumn(), words, TimeElapsedColumn(), shown=shown) as clock:
         clock.add_task(what, total=None)
         yield
+
+
+def _progress(*columns: ProgressColumn, shown: bool) -> Progress:
+    """Return what is drawn on the standard error of a terminal, and leaves no trace."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    hidden = not (shown and console.is_terminal)
+    return Progress(*columns, console=console, transient=True, disable=hidden)
 
 
 def followed(

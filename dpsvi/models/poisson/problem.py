@@ -88,15 +88,19 @@ class PoissonProblem(ConjugateProblem[FactorParameters]):
         parameters.weights[:-1, : shape[1]] = mean * rng.uniform(0.5, 1.5, shape)
         parameters.sum_again()
         mass = counts + self.n_features * self.component_shape
-        balanced = balanced_rates(
+        rates = self.balanced_rate(counts) * parameters.mass(1.0) / mass
+        rates -= self.component_rate
+        parameters.weights[-1, : shape[1]] = np.maximum(rates, 0.0)
+        return parameters
+
+    def balanced_rate(self, counts: float) -> float:
+        """Return the rate at which a component of so many counts keeps its scale."""
+        return balanced_rates(
             counts + self.n_rows * self.activity_shape,
-            mass,
+            counts + self.n_features * self.component_shape,
             self.activity_rate,
             self.component_rate,
         )
-        rates = balanced * parameters.mass(1.0) / mass - self.component_rate
-        parameters.weights[-1, : shape[1]] = np.maximum(rates, 0.0)
-        return parameters
 
     def open_worker(
         self, shard: sp.csr_array, n_threads: int, seed: np.random.SeedSequence

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.decomposition import NMF
 
-from dpsvi.models.poisson.parameters import FactorParameters, balanced_rates
+from dpsvi.models.poisson.parameters import FactorParameters
 from dpsvi.models.poisson.problem import PoissonProblem
 
 __all__ = ["start_from"]
@@ -51,13 +51,13 @@ def start_from(
         return None
     mean_row /= total
     parts, masses = _best_parts(sample, problem.n_components, random_state)
-    totals = problem.n_rows * problem.row_total * masses
+    explained = problem.n_rows * problem.row_total * masses
     parameters = problem.empty_parameters()
-    shapes = totals * (_TRUST * parts + (1 - _TRUST) * mean_row).T
+    shapes = explained * (_TRUST * parts + (1 - _TRUST) * mean_row).T
+    rates = np.array([problem.balanced_rate(each) for each in explained])
+    rates -= problem.component_rate
     parameters.weights[:-1, : problem.n_components] = shapes
-    parameters.weights[-1, : problem.n_components] = [
-        max(0.0, _rate(problem, total) - problem.component_rate) for total in totals
-    ]
+    parameters.weights[-1, : problem.n_components] = np.maximum(rates, 0.0)
     parameters.sum_again()
     return parameters
 
@@ -90,13 +90,3 @@ def _factorised(
     )
     activities = made.fit_transform(sample)
     return made, activities.sum(axis=0)
-
-
-def _rate(problem: PoissonProblem, total: float) -> float:
-    """Return the rate at which a component of so many counts keeps its scale."""
-    return balanced_rates(
-        total + problem.n_rows * problem.activity_shape,
-        total + problem.n_features * problem.component_shape,
-        problem.activity_rate,
-        problem.component_rate,
-    )
